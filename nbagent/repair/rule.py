@@ -19,12 +19,42 @@ Ask = Callable[[str], Awaitable[JsonValue]]
 """Evaluate a Python expression in the failed process and return its JSON value; None when it raises or is not JSON."""
 
 
+NO_SUCH_KERNEL = "NoSuchKernel"
+"""`ename` of the failure of a notebook whose kernelspec does not exist here; `evalue` is the kernelspec's name.
+
+It happens before any cell runs: `case.cell` is the first code cell, `case.kernels` what is there instead, and the
+only change that can cure it is a `SetKernel`.
+"""
+
+
 class Fix(BaseModel, frozen=True):
-    """Changes that might cure one failure; `says` is one sentence for the user: what is changed, and why."""
+    """Changes that might cure one failure; `says` is one sentence for the user: what is changed, and why.
+
+    drops: whole lines of live code that go because they have no effect any more (`plt.hold(True)`). The engine
+    refuses a fix that loses other lines, apart from imports and line magics.
+    """
 
     rule: str
     says: str
     changes: tuple[Change, ...]
+    drops: tuple[str, ...] = ()
+
+
+class Frame(BaseModel, frozen=True):
+    """One step of a traceback: in a cell of the notebook (`cell_id`), or in a file (`path`)."""
+
+    line: int
+    cell_id: str | None = None
+    path: str | None = None
+    function: str | None = None
+
+
+class InstalledKernel(BaseModel, frozen=True):
+    """A kernelspec that exists here."""
+
+    name: str
+    display_name: str
+    language: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +63,7 @@ class Case:
 
     lines: line numbers (1-based) in the failing cell's source that the traceback passes through, outermost first;
     for a syntax error the line of the error. `execution.error` is always set and has no terminal colours.
+    frames: the whole traceback, outermost first; a function of an earlier cell has that cell's id, so a fix may go there.
     ask: evaluates an expression in the failed process, with the variables as the failure left them, for rules that
     decide by looking at live objects (`inspect.signature`, types, attributes).
     """
@@ -41,6 +72,8 @@ class Case:
     cell: Cell
     execution: Execution
     lines: tuple[int, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    kernels: tuple[InstalledKernel, ...] = ()
     ask: Ask = field(default=lambda _: _nothing())
 
     @property
