@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import sys
 import zlib
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -114,6 +115,42 @@ def fingerprint(value: Any, budget: _Budget, alive: list[Any]) -> int | None:
         else:
             stack.extend(_inside(item))
     return print_
+
+
+def reached(value: Any, limit: int = 200_000) -> frozenset[int] | None:
+    """Return the identities of all mutable objects that `value` reaches; None when there are more than `limit` objects.
+
+    The data of pandas objects does not count where pandas copies on write (3.0 and later): sharing it changes nothing.
+    """
+    seen: set[int] = set()
+    mutable: set[int] = set()
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen or isinstance(item, _ATOMS + _OPAQUE):
+            continue
+        seen.add(id(item))
+        if len(seen) > limit:
+            return None
+        if _is_array(item):
+            while _is_array(item.base):
+                item = item.base
+            mutable.add(id(item))
+            if item.dtype != object:
+                continue
+        if type(item).__module__.split(".")[0] == "pandas":
+            mutable.add(id(item))
+            if hasattr(item, "_mgr") and _copies_on_write():
+                continue
+        elif not isinstance(item, (tuple, frozenset)):
+            mutable.add(id(item))
+        stack.extend(_inside(item))
+    return frozenset(mutable)
+
+
+def _copies_on_write() -> bool:
+    version = str(getattr(sys.modules.get("pandas"), "__version__", "0"))
+    return version.split(".")[0].isdigit() and int(version.split(".")[0]) >= 3
 
 
 def _inside(item: Any) -> Iterator[Any]:
