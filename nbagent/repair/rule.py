@@ -63,7 +63,7 @@ class Case:
 
     lines: line numbers (1-based) in the failing cell's source that the traceback passes through, outermost first;
     for a syntax error the line of the error. `execution.error` is always set and has no terminal colours.
-    frames: the whole traceback, outermost first; a function of an earlier cell has that cell's id, so a fix may go there.
+    frames: the whole traceback, outermost first; a fix may go to the earlier cell that a frame names.
     ask: evaluates an expression in the failed process, with the variables as the failure left them, for rules that
     decide by looking at live objects (`inspect.signature`, types, attributes).
     """

@@ -1,0 +1,62 @@
+"""Asking the failed process about its objects: the `ask` that rules get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from pydantic import JsonValue
+
+from nbagent.core.errors import SandboxError
+from nbagent.core.outputs import StreamText
+from nbagent.ports import Branch
+
+_MARK = "\x02nbagent\x02"
+SECONDS = 10.0
+"""How long one question may take; a branch that takes longer is gone, and later questions get None."""
+
+
+class Probe:
+    """Evaluates expressions in a branch that is opened by the first question and closed at the end."""
+
+    def __init__(self, open_branch: Callable[[], Awaitable[Branch | None]]) -> None:
+        self._open_branch = open_branch
+        self._branch: Branch | None = None
+        self._usable = True
+
+    async def ask(self, expression: str) -> JsonValue:
+        """Return the expression's JSON value, or None when it raises, hangs or is not JSON."""
+        if self._branch is None and self._usable:
+            self._branch = await self._open_branch()
+        if self._branch is None or not self._usable:
+            return None
+        source = (
+            f"__import__('builtins').print({_MARK!r} + __import__('json').dumps((\n{expression}\n)), end={_MARK!r})"
+        )
+        try:
+            execution = await self._branch.run(source, timeout=SECONDS)
+        except SandboxError:
+            self._usable = False
+            return None
+        self._usable = execution.status in ("ok", "raised")
+        if execution.status != "ok":
+            return None
+        return _answer("".join(output.text for output in execution.outputs if isinstance(output, StreamText)))
+
+    async def close(self) -> None:
+        """Close the branch, if a question opened one."""
+        self._usable = False
+        if self._branch is not None:
+            await self._branch.close()
+            self._branch = None
+
+
+def _answer(text: str) -> JsonValue:
+    _, found, rest = text.partition(_MARK)
+    if not found:
+        return None
+    try:
+        value: JsonValue = json.loads(rest.partition(_MARK)[0])
+    except ValueError:
+        return None
+    return value
