@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nbagent.core.cells import Change, Snapshot
+from nbagent.core.model import ModelAnswer, ModelFacts, ModelProgress, ModelRequest
 from nbagent.core.outputs import Execution, Output
 
 ShowOutput = Callable[[Output], None]
@@ -84,4 +85,21 @@ class Notebook(Protocol):
 
     async def record(self, cell_id: str, execution: Execution) -> None:
         """Store an execution's outputs and count in a cell."""
+        ...
+
+
+class Model(Protocol):
+    """A language model behind some wire protocol."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model this is, and how much it can read."""
+        ...
+
+    async def ask(self, request: ModelRequest, show: Callable[[ModelProgress], None]) -> ModelAnswer:
+        """Return the whole answer; `show` gets what arrives meanwhile.
+
+        Faults that lose nothing are retried in here. Raises `ContextTooLong` when the request does not fit, and
+        `ModelError` (a sentence that says what to do) when there is no answer to be had. Cancelling closes the stream.
+        """
         ...

@@ -66,5 +66,9 @@ class ModelError(NbAgentError):
     exit_code = ExitCode.MODEL_UNREACHABLE
 
 
+class ContextTooLong(ModelError):
+    """The request does not fit the model's window: the loop makes it shorter and asks once more."""
+
+
 class JournalError(NbAgentError):
     """A session cannot be kept on disk, or cannot be read back."""
