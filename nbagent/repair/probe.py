@@ -17,10 +17,11 @@ SECONDS = 10.0
 
 
 class Probe:
-    """Evaluates expressions in a branch that is opened by the first question and closed at the end."""
+    """Evaluates expressions in a branch that is opened by the first question and closed at the end, but for `keep`."""
 
-    def __init__(self, open_branch: Callable[[], Awaitable[Branch | None]]) -> None:
+    def __init__(self, open_branch: Callable[[], Awaitable[Branch | None]], keep: Branch | None = None) -> None:
         self._open_branch = open_branch
+        self._keep = keep
         self._branch: Branch | None = None
         self._usable = True
 
@@ -30,9 +31,9 @@ class Probe:
             self._branch = await self._open_branch()
         if self._branch is None or not self._usable:
             return None
-        source = (
-            f"__import__('builtins').print({_MARK!r} + __import__('json').dumps((\n{expression}\n)), end={_MARK!r})"
-        )
+        printed = f"__import__('builtins').print({_MARK!r} + __import__('json').dumps((\n{expression}\n)), end={_MARK!r})"
+        # An error that reached the top would take the place of the failure's own traceback, which rules look at.
+        source = f"try:\n    {printed}\nexcept Exception:\n    pass"
         try:
             execution = await self._branch.run(source, timeout=SECONDS)
         except SandboxError:
@@ -43,12 +44,16 @@ class Probe:
             return None
         return _answer("".join(output.text for output in execution.outputs if isinstance(output, StreamText)))
 
+    @property
+    def broke_kept(self) -> bool:
+        """Whether a question ended the process that was to be kept."""
+        return self._branch is not None and self._branch is self._keep and not self._usable
+
     async def close(self) -> None:
-        """Close the branch, if a question opened one."""
-        self._usable = False
-        if self._branch is not None:
+        """Close the branch, if a question opened one; one to be kept is closed only after a question broke it."""
+        if self._branch is not None and (self._branch is not self._keep or not self._usable):
             await self._branch.close()
-            self._branch = None
+        self._usable = False
 
 
 def _answer(text: str) -> JsonValue:

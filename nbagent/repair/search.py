@@ -117,7 +117,7 @@ class Search:
         """Ask every rule, and close the failed process: trying goes on from checkpoints."""
         if at.diagnosis is None:
             return []
-        probe = Probe(lambda: self._failed_process(at))
+        probe = Probe(lambda: self._failed_process(at), keep=self.trunk.branch)
         case = Case(
             notebook=at.notebook,
             cell=at.cell,
@@ -132,6 +132,8 @@ class Search:
             if self.careful and rule.confidence != "sure":
                 continue
             found += [Proposed(rule, fix, error) for fix in await self._asked(rule, case)]
+        if probe.broke_kept:
+            self.trunk.branch = None
         await probe.close()
         if at.branch is not None:
             await at.branch.close()
