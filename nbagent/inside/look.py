@@ -53,9 +53,7 @@ def places() -> list[dict[str, Any]]:
     answer = []
     for frame, position, line in cell_frames():
         span = list(position) if position and None not in position else None
-        answer.append(
-            {"line": line, "span": span, "function": frame.f_code.co_name, "file": frame.f_code.co_filename}
-        )
+        answer.append({"line": line, "span": span, "function": frame.f_code.co_name, "file": frame.f_code.co_filename})
     return answer
 
 

@@ -31,7 +31,8 @@ class Probe:
             self._branch = await self._open_branch()
         if self._branch is None or not self._usable:
             return None
-        printed = f"__import__('builtins').print({_MARK!r} + __import__('json').dumps((\n{expression}\n)), end={_MARK!r})"
+        text = f"{_MARK!r} + __import__('json').dumps((\n{expression}\n))"
+        printed = f"__import__('builtins').print({text}, end={_MARK!r})"
         # An error that reached the top would take the place of the failure's own traceback, which rules look at.
         source = f"try:\n    {printed}\nexcept Exception:\n    pass"
         try:
