@@ -204,8 +204,27 @@ CONSTANTS = {
 }
 """Names of the standard library by module; https://docs.python.org/3/whatsnew/ of 3.0, and 3.8 for time.clock."""
 STRING_METHODS = frozenset(
-    "upper lower strip lstrip rstrip split replace find rfind count startswith endswith zfill ljust rjust center "
-    "capitalize title index".split()
+    [
+        "upper",
+        "lower",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "split",
+        "replace",
+        "find",
+        "rfind",
+        "count",
+        "startswith",
+        "endswith",
+        "zfill",
+        "ljust",
+        "rjust",
+        "center",
+        "capitalize",
+        "title",
+        "index",
+    ]
 )
 _MODULE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 
