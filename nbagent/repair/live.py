@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 
 import nbagent.inside as inside
 from nbagent.core.cells import Cell
-from nbagent.repair.rule import Case
+from nbagent.repair.rule import Case, Frame
 
 
 @lru_cache(maxsize=1)
@@ -66,12 +67,10 @@ async def places(case: Case) -> tuple[Place, ...]:
     return tuple(reversed(answer))
 
 
-def _cell_of(case: Case, steps: list[object], number: int, total: int) -> Cell | None:
-    from nbagent.repair.rule import Frame
-
+def _cell_of(case: Case, steps: list[Frame], number: int, total: int) -> Cell | None:
     if len(steps) != total:
         return None
-    frame = cast(Frame, steps[number])
+    frame = steps[number]
     return case.notebook.cell(frame.cell_id) if frame.cell_id else None
 
 
@@ -123,9 +122,9 @@ async def signature(case: Case, place: Place, expression: str) -> Signature | No
     return Signature(cast(str, found["name"]), cast(str, found["module"]), listed, owner)
 
 
-async def strings(case: Case, function: str, *args: JsonValue) -> list[str]:
+async def strings(case: Case, function: str, name: str, among: Sequence[str] = ()) -> list[str]:
     """Return the list of texts that a function of `nbagent.inside.look` answers with."""
-    found = await look(case, function, *args)
+    found = await look(case, function, name, *([list(among)] if among else []))
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
 
 

@@ -26,7 +26,7 @@ class Python2Syntax(Rule):
     code = "PYT001"
     name = "python2-syntax"
     source = _SOURCE
-    examples = (
+    examples: ClassVar[tuple[Example, ...]] = (
         Example(
             before='print "a", 1',
             after='print("a", 1)',
