@@ -62,7 +62,7 @@ pandas._libs.tslibs.timestamps: Timestamp _unpickle_timestamp
 
 
 def _parsed(table: str) -> frozenset[tuple[str, str]]:
-    pairs = set()
+    pairs: "set[tuple[str, str]]" = set()
     for line in table.strip().splitlines():
         module, names = line.split(": ", 1)
         pairs.update((module, name) for name in names.split())

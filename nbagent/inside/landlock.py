@@ -27,6 +27,8 @@ READ = EXECUTE | READ_FILE | READ_DIR
 WRITE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SOCK | MAKE_FIFO | MAKE_SYM
 WRITE |= REFER | TRUNCATE
 DEVICE = READ_FILE | WRITE_FILE | READ_DIR | IOCTL_DEV
+CHANNEL = READ_FILE | READ_DIR | WRITE_FILE | MAKE_SOCK
+_KINDS = {"read": READ, "write": WRITE, "device": DEVICE, "channel": CHANNEL}
 _TCP = 3  # BIND_TCP | CONNECT_TCP
 _SCOPES = 3  # ABSTRACT_UNIX_SOCKET | SIGNAL
 
@@ -40,7 +42,7 @@ def abi() -> int:
 
 
 def restrict(rules: "Mapping[str, Iterable[str]]", *, tcp: bool, at_most: int = 99) -> "dict[str, Any]":
-    """Confine this process to `rules` ("read", "write", "device": paths) and return what now holds.
+    """Confine this process to `rules` ("read", "write", "device", "channel": paths) and return what now holds.
 
     `tcp` leaves TCP to the network namespace (a private loopback needs it). `at_most` pretends an older kernel.
     Paths that do not exist are passed over; the caller must hold no_new_privs or CAP_SYS_ADMIN.
@@ -54,7 +56,7 @@ def restrict(rules: "Mapping[str, Iterable[str]]", *, tcp: bool, at_most: int = 
     packed = struct.pack("QQQ", handled, net, scopes)[: 24 if version >= 6 else 16 if version >= 4 else 8]
     ruleset = call(_CREATE_RULESET, ctypes.create_string_buffer(packed, len(packed)), len(packed), 0)
     try:
-        for kind, rights in (("read", READ), ("write", WRITE), ("device", DEVICE)):
+        for kind, rights in _KINDS.items():
             for path in rules.get(kind, ()):
                 _allow(ruleset, path, rights & handled)
         call(_RESTRICT_SELF, ruleset, 0)

@@ -25,9 +25,13 @@ def apply(limits: "Mapping[str, Any]", *, own_user_namespace: bool) -> None:
     # RLIMIT_NPROC counts tasks per user, and per user namespace. It never binds uid 0 (kernel/fork.c, INIT_USER).
     others = 0 if own_user_namespace else _tasks_of_this_user()
     _lower(resource.RLIMIT_NPROC, others + int(limits["processes"]) + _SPARE_PROCESSES)
+
+
+def go_first() -> None:
+    """When memory runs out the kernel takes this process and its descendants, not the user's."""
     try:
         with open("/proc/self/oom_score_adj", "w") as score:
-            score.write("1000")  # when memory runs out the kernel takes this process, not the user's
+            score.write("1000")
     except OSError as error:
         raise ConfinementError("the process could not be made the first to go when memory runs out") from error
 

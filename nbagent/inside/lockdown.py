@@ -17,13 +17,14 @@ What a policy holds:
     environment  {"keep": name patterns, "set": {name: value}}
     limits       `nbagent.sandbox.access.Limits` as a dict
     memfd        whether memfd_create works (only to hand results over)
+    channel      optional: a folder of the host where sockets that lead out may be made
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable, Optional
 
 from . import descriptors, environment, kernel, landlock, limits, mounts, namespaces, seccomp
 from .kernel import ConfinementError
@@ -51,6 +52,7 @@ def enter_namespaces(policy: Policy) -> "dict[str, Any]":
     """
     kernel.refuse_other_machines()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    limits.go_first()
     layers = policy["layers"]
     result: "dict[str, Any]" = {"namespaces": {}, "cow": False, "store": None, "lower": None}
     if layers["namespaces"]:
@@ -66,23 +68,27 @@ def enter_namespaces(policy: Policy) -> "dict[str, Any]":
     return result
 
 
-def confine(policy: Policy, keep_fds: "set[int]") -> "dict[str, Any]":
+def confine(
+    policy: Policy, keep_fds: "set[int]", before_filter: "Optional[Callable[[], object]]" = None
+) -> "dict[str, Any]":
     """Lock this process and all its descendants down, for good; return a report of the layers.
 
     Call it once, in the first branch, on its only thread, when everything that is still to be imported from our own
     folder has been imported. `keep_fds` are the descriptors that stay as they are (the channel, and 0, 1, 2).
+    `before_filter` is called when all but system calls is confined: a kernel binds its sockets and starts its threads
+    there, since without namespaces no socket can be made afterwards.
     """
     kernel.refuse_other_machines()
     layers = policy["layers"]
     if not layers["landlock"] and not layers["namespaces"]:
         raise ConfinementError("neither Landlock nor namespaces: files cannot be confined on this machine")
     try:
-        return _confine(policy, keep_fds)
+        return _confine(policy, keep_fds, before_filter)
     except OSError as error:
         raise ConfinementError("a layer of the sandbox could not be put in place (%s)" % error) from error
 
 
-def _confine(policy: Policy, keep_fds: "set[int]") -> "dict[str, Any]":
+def _confine(policy: Policy, keep_fds: "set[int]", before_filter: "Optional[Callable[[], object]]") -> "dict[str, Any]":
     layers = policy["layers"]
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # its own /proc/self must be its own again
     removed = _scrub(policy)
@@ -94,6 +100,8 @@ def _confine(policy: Policy, keep_fds: "set[int]") -> "dict[str, Any]":
         held = landlock.restrict(_rules(policy), tcp=layers["namespaces"], at_most=layers["landlock"])
     taken = descriptors.neutralise(keep_fds)
     private = descriptors.make_maps_private()
+    if before_filter is not None:
+        before_filter()
     rules = seccomp.Rules(
         private_network=layers["namespaces"],
         private_files=layers["namespaces"],
@@ -120,12 +128,12 @@ def _in_user_namespace() -> bool:
 
 
 def _rules(policy: Policy) -> "dict[str, list[str]]":
+    channel = [policy["channel"]] if policy.get("channel") else []
     if not policy["layers"]["namespaces"]:
-        return {"read": [*policy["read"], "/proc"], "write": policy["write"], "device": list(_DEVICES)}
-    # The view hides what may not be seen, so whole folders may be named here; hidden things are closed doors in it.
-    shown = [*policy["system"], *policy["folders"], *mounts.SYS_SHOWN, "/proc", "/dev"]
-    return {
-        "read": shown,
-        "write": [*([policy["workspace"]] if policy["workspace"] else []), policy["scratch"], *_PRIVATE],
-        "device": list(_DEVICES),
-    }
+        read, write = [*policy["read"], "/proc"], policy["write"]
+    else:
+        # The view hides what may not be seen, so whole folders may be named here; hidden things are closed doors in it.
+        workspace = [policy["workspace"]] if policy["workspace"] else []
+        read = [*policy["system"], *policy["folders"], *mounts.SYS_SHOWN, "/proc", "/dev"]
+        write = [*workspace, policy["scratch"], *_PRIVATE]
+    return {"read": read, "write": write, "device": list(_DEVICES), "channel": channel}

@@ -58,6 +58,8 @@ def _build(policy: "Mapping[str, Any]", *, fresh_proc: bool, userxattr: bool) ->
     if workspace:
         tree.show_workspace(workspace, submounts)
     tree.show_store(policy["scratch"], "scratch")
+    if policy.get("channel"):
+        tree.show_channel(policy["channel"])
     for path in policy["hide"]:
         tree.hide(path)
     for path in policy["protect"]:
@@ -195,6 +197,11 @@ class _Tree:
         """Mount a folder of the sized tmpfs, writable."""
         there = self.place(path, folder=True)
         kernel.mount(self._store + name, there, None, kernel.MS_BIND)
+
+    def show_channel(self, path: str) -> None:
+        """Mount a folder of the host as it is, writable: sockets in it lead out."""
+        kernel.mount(path, self.place(path, folder=True), None, kernel.MS_BIND)
+        kernel.restrict_mount(self._root + path, ATTR_NOSUID | ATTR_NODEV, recursive=False)
 
     def show_as_is(self, path: str) -> None:
         """Mount a file or folder of the system, with what is mounted below it, read-only."""

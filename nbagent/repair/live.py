@@ -124,7 +124,8 @@ async def signature(case: Case, place: Place, expression: str) -> Signature | No
 
 async def strings(case: Case, function: str, name: str, among: Sequence[str] = ()) -> list[str]:
     """Return the list of texts that a function of `nbagent.inside.look` answers with."""
-    found = await look(case, function, name, *([list(among)] if among else []))
+    given: list[JsonValue] = [[*among]] if among else []
+    found = await look(case, function, name, *given)
     return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
 
 

@@ -102,6 +102,8 @@ class Report(BaseModel, frozen=True):
     proof: Proof | None = None
     problem: str | None = None
     seconds: float = 0.0
+    upgraded_from: int | None = None
+    """The old notebook format, when the file was converted to format 4."""
     written: str | None = None
     """Where the result lies, if anything was written."""
 

@@ -98,24 +98,33 @@ class Access(BaseModel, frozen=True):
             )
         return cls(mode=mode, workspace=workspace, scratch=scratch, folder=folder, readable=(*readable, *named))
 
-    def policy(self, interpreter: Interpreter | None, layers: Layers, *, memfd: bool = False) -> dict[str, JsonValue]:
+    def policy(
+        self,
+        interpreter: Interpreter | None,
+        layers: Layers,
+        *,
+        memfd: bool = False,
+        channel: Path | None = None,
+        folders: Iterable[str] = (),
+    ) -> dict[str, JsonValue]:
         """Return what `nbagent/inside/lockdown.py` enforces, as plain JSON; makes the scratch folder.
 
         `interpreter` is the one whose library code will import (None: a kernel that is not Python). `memfd` is for
-        branches that hand large results over. Raises `UsageError` for what cannot be confined by design.
+        branches that hand large results over, `channel` a folder where a kernel makes its sockets, `folders` is where a
+        program that is not part of the system lies. Raises `UsageError` for what cannot be confined by design.
         """
         self._refuse_what_is_not_offered()
         scratch = Path(os.path.realpath(self.scratch))
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         real = Path(os.path.realpath(self.workspace))
         workspace = None if real == scratch else real
-        folders = [Path(os.path.realpath(path)) for path in self.readable if path.exists()]
-        folders += [path for path in _import_folders(interpreter) if not too_broad(path)]
-        folders = _outermost(path for path in folders if not secrets.is_secret(str(path)))
-        shown = [workspace, *folders] if workspace else folders
+        readable = [Path(os.path.realpath(path)) for path in self.readable if path.exists()]
+        readable += [path for path in _import_folders(interpreter) if not too_broad(path)]
+        readable = _outermost(path for path in readable if not secrets.is_secret(str(path)))
+        shown = [workspace, *readable] if workspace else readable
         hidden, protected, _ = secrets.find(path for path in shown if path.is_dir())
         hidden = (*hidden, *(path for path in secrets.SYSTEM if os.path.exists(path)))
-        system = [*SYSTEM, *(interpreter.folders if interpreter else ())]
+        system = [*SYSTEM, *folders, *(interpreter.folders if interpreter else ())]
         system = [str(path) for path in _outermost(Path(path) for path in system if os.path.exists(path))]
         system = [path for path in system if not too_broad(Path(path)) and not _within(path, workspace)]
         write = [str(scratch)]
@@ -128,7 +137,7 @@ class Access(BaseModel, frozen=True):
             "scratch": str(scratch),
             "cwd": str(self.folder or workspace or scratch),
             "system": list(system),
-            "folders": [str(path) for path in folders if not _within(str(path), workspace)],
+            "folders": [str(path) for path in readable if not _within(str(path), workspace)],
             "hide": list(hidden),
             "protect": [path for path in protected if _within(path, workspace)],
             "read": _read_rules(layers, [*system, *map(str, shown), *_SYS_SHOWN], hidden),
@@ -136,6 +145,7 @@ class Access(BaseModel, frozen=True):
             "environment": {"keep": list(ENVIRONMENT), "set": dict(_settings(scratch, layers))},
             "limits": self.limits.model_dump(),
             "memfd": memfd,
+            "channel": str(channel) if channel else None,
         }
 
     def _refuse_what_is_not_offered(self) -> None:

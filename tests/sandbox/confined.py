@@ -35,7 +35,7 @@ if pid == 0:
     os._exit(status)
 _, status = os.waitpid(pid, 0)
 AFTER
-os._exit(os.waitstatus_to_exitcode(status) if status < 256 * 256 and not os.WIFSIGNALED(status) else 128 + os.WTERMSIG(status))
+os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 """
 
 
