@@ -64,6 +64,7 @@ def enter_namespaces(policy: Policy) -> "dict[str, Any]":
     else:
         os.chdir(policy["cwd"])
     _scrub(policy)
+    os.makedirs(os.path.join(policy["scratch"], ".home"), exist_ok=True)  # where caches and settings of tools go
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     return result
 
