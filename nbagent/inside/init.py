@@ -7,8 +7,14 @@ import select
 import signal
 
 
-def watch(child: int, lifeline: int) -> int:
+OVER_MEMORY = 125
+_LOOK_SECONDS = 0.15
+
+
+def watch(child: int, lifeline: int, memory_mb: int) -> int:
     """Reap until `child` ends or `lifeline` (a pipe whose other end the host holds) closes; return the exit status.
+
+    When all descendants together hold more than `memory_mb` the status is `OVER_MEMORY`.
 
     Afterwards no descendant is left: as first process of a PID namespace the caller's exit ends them, otherwise they
     have come to this process as the subreaper and are killed one by one.
@@ -23,11 +29,13 @@ def watch(child: int, lifeline: int) -> int:
         status = _reaped(child)
         if status is not None:
             break
-        ready, _, _ = select.select([wakeup, lifeline], [], [], 1.0)
+        ready, _, _ = select.select([wakeup, lifeline], [], [], _LOOK_SECONDS)
         if wakeup in ready:
             os.read(wakeup, 4096)
         if lifeline in ready and not os.read(lifeline, 4096):
             status = 128 + signal.SIGKILL
+        elif memory_of(descendants()) > memory_mb << 20:
+            status = OVER_MEMORY
     kill_descendants()
     return status
 
@@ -64,8 +72,48 @@ def _reaped(child: int) -> "int | None":
             found = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
+def memory_of(pids: "list[int]") -> int:
+    """Return the bytes that these processes hold together, shared pages counted once among them.
+
+    RssAnon and RssShmem are quick to read and never too low; only when they add up to much is the exact share asked
+    for (Pss, some milliseconds per process).
+    """
+    quick = sum(_field_sum("/proc/%d/status" % pid, ("RssAnon:", "RssShmem:")) for pid in pids)
+    if quick < 256 << 20:
+        return quick
+    return sum(_field_sum("/proc/%d/smaps_rollup" % pid, ("Pss_Anon:", "Pss_Shmem:")) for pid in pids)
+
+
+def _field_sum(path: str, names: "tuple[str, ...]") -> int:
+    total = 0
+    try:
+        with open(path) as file:
+            for line in file:
+                if line.startswith(names):
+                    total += int(line.split()[1]) * 1024
+    except OSError:
+        return 0  # it has ended
+    return total
+
+
+def descendants() -> "list[int]":
+    """Return the pids of all living processes below this one."""
+    parents, me = _parents(), os.getpid()
+    found, new = set(), {me}
+    while new:
+        found |= new
+        new = {pid for pid, parent in parents.items() if parent in new} - found
+    return sorted(found - {me})
+
+
 def _children() -> "list[int]":
-    found, me = [], os.getpid()
+    me = os.getpid()
+    return [pid for pid, parent in _parents().items() if parent == me]
+
+
+def _parents() -> "dict[int, int]":
+    """Return the parent of every process that lives."""
+    found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -75,6 +123,6 @@ def _children() -> "list[int]":
         except OSError:
             continue
         fields = text[text.rindex(b")") + 2 :].split()
-        if int(fields[1]) == me and fields[0] not in (b"Z", b"X"):
-            found.append(int(name))
+        if fields[0] not in (b"Z", b"X"):
+            found[int(name)] = int(fields[1])
     return found

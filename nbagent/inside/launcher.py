@@ -52,7 +52,7 @@ def main(arguments: "list[str]") -> int:
     parent = os.getpid()
     child = os.fork()
     if child:
-        return int(init.watch(child, int(lifeline)))
+        return int(init.watch(child, int(lifeline), int(policy["limits"]["memory_mb"])))
     _die_with(parent)
     os.setsid()
     try:

@@ -31,7 +31,7 @@ from nbagent.sandbox.messages import Collector
 from nbagent.sandbox.probe import LAUNCHER, probe
 
 _READY_SECONDS = 60.0
-_REFUSED = 3
+_REFUSED, _OVER_MEMORY = 3, 125  # exit statuses of inside/launcher.py and inside/init.py
 _MEGABYTE = 1 << 20
 
 
@@ -93,6 +93,8 @@ class RestrictedKernel:
             return collector.cut_short("limited", detail, took)
         if ended is None:
             return collector.cut_short("timed_out", f"still running after {seconds:g} s", took)
+        if status == _OVER_MEMORY:
+            return collector.cut_short("limited", f"more than {self._access.limits.memory_mb} MB of memory", took)
         return collector.cut_short("exited", _how_it_ended(status), took)
 
     async def close(self) -> None:
