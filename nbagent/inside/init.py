@@ -6,7 +6,6 @@ import os
 import select
 import signal
 
-
 OVER_MEMORY = 125
 _LOOK_SECONDS = 0.15
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import confined
 import pytest
 
 from nbagent.core.errors import UsageError
@@ -16,8 +17,6 @@ from nbagent.inside import seccomp
 from nbagent.sandbox.access import Access, Layers, Limits, environment
 from nbagent.sandbox.interpreter import inspect
 from nbagent.sandbox.probe import attempt, probe
-
-import confined
 
 CANDIDATES = {
     "all layers": Layers(namespaces=True, pid=True, landlock=99),
