@@ -64,7 +64,7 @@ _TERMINAL_REQUESTS = (0x5412, 0x541C, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCSETD
 _LOCK_COMMANDS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW
 _SETUID_SETGID = 0o6000
 _FILE_TYPE, _PLAIN_TYPES = 0o170000, (0, 0o010000, 0o100000, 0o140000)  # S_IFMT: none, FIFO, regular, socket
-_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_SEQPACKET = 1, 2, 5
 _MPTCP = 262
 
@@ -179,14 +179,16 @@ def _files(p: _Program, rules: Rules) -> None:
 
 def _sockets(p: _Program, rules: Rules) -> None:
     p.for_call(53, _only(0, (_AF_UNIX,), errno.EACCES))  # socketpair
+    # libzmq aborts the process when listing interfaces fails with anything but "not supported" (ip_resolver.cpp).
+    listing = _except(0, (_AF_NETLINK,), errno.EOPNOTSUPP)
     if not rules.private_network:
-        p.answer(41, errno.EACCES)  # socket
+        p.for_call(41, [*listing, _refuse(errno.EACCES)])  # socket
         for number in (42, 49, 50):  # connect, bind, listen on sockets that were made before
             p.answer(number, errno.EACCES)
         return
     families = _only(0, (_AF_UNIX, _AF_INET, _AF_INET6), errno.EACCES)
     kinds = _only_masked(1, 0xF, (_SOCK_STREAM, _SOCK_DGRAM, _SOCK_SEQPACKET), errno.EACCES)  # SOCK_TYPE_MASK
-    p.for_call(41, [*families, *kinds, *_except(2, (_MPTCP,), errno.EACCES)])
+    p.for_call(41, [*listing, *families, *kinds, *_except(2, (_MPTCP,), errno.EACCES)])
 
 
 def _processes(p: _Program, rules: Rules) -> None:

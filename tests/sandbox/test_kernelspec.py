@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import venv
 from pathlib import Path
@@ -79,3 +80,25 @@ def test_an_interpreter_without_ipykernel_says_how_to_install_it(tmp_path: Path)
     venv.create(tmp_path / "bare", symlinks=True, with_pip=False)
     with pytest.raises(SandboxError, match="-m pip install ipykernel"):
         find_kernel(tmp_path / "bare" / "bin" / "python")
+
+
+async def test_a_kernel_that_is_not_ours_runs_wrapped_and_confined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = probe().layers
+    if layers is None or not layers.namespaces:
+        pytest.skip("a kernel that makes its own sockets needs namespaces")
+    start = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+    folder = tmp_path / "jupyter" / "kernels" / "foreign"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-c", start, "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Foreign", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    spec = find_kernel("foreign")
+    rules = access(tmp_path)
+    (tmp_path / "ws" / ".env").write_text("TOKEN=honey")
+    async with RestrictedKernel(spec, rules) as kernel:
+        read = await kernel.run("open('.env').read()")
+    assert spec.interpreter is None
+    assert read.error is not None
+    assert read.error.ename == "PermissionError"
