@@ -132,7 +132,7 @@ class Snapshot(BaseModel, frozen=True):
                 cell = self.cells[position].model_copy(
                     update={"source": change.source, "outputs": (), "execution_count": None}
                 )
-                return self._cells(self.cells[:position] + (cell,) + self.cells[position + 1 :])
+                return self._cells((*self.cells[:position], cell, *self.cells[position + 1 :]))
             case DeleteCell():
                 return self._without(self._expected(change.cell_id, change.expects))
             case MoveCell():
@@ -153,7 +153,7 @@ class Snapshot(BaseModel, frozen=True):
 
     def _placed(self, cell: Cell, after: str | None) -> Snapshot:
         position = 0 if after is None else self.index(after) + 1
-        return self._cells(self.cells[:position] + (cell,) + self.cells[position:])
+        return self._cells((*self.cells[:position], cell, *self.cells[position:]))
 
     def _without(self, position: int) -> Snapshot:
         return self._cells(self.cells[:position] + self.cells[position + 1 :])
