@@ -137,4 +137,6 @@ def _rules(policy: Policy) -> "dict[str, list[str]]":
         workspace = [policy["workspace"]] if policy["workspace"] else []
         read = [*policy["system"], *policy["folders"], *mounts.SYS_SHOWN, "/proc", "/dev"]
         write = [*workspace, policy["scratch"], *_PRIVATE]
-    return {"read": read, "write": write, "device": list(_DEVICES), "channel": channel}
+    # Where a folder is split around secrets its names may still be listed, as `ls` and glob need.
+    listed = policy["folders"] + ([policy["workspace"]] if policy["workspace"] else [])
+    return {"read": read, "write": write, "device": list(_DEVICES), "channel": channel, "list": listed}

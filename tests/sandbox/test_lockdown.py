@@ -108,6 +108,11 @@ print(says(lambda: open(OUT + "/private.txt").read()), says(lambda: open(WS + "/
 
 
 @every_set
+def test_a_workspace_with_secrets_can_be_listed(world: World, name: str) -> None:
+    assert "data.csv" in world.run(layers_named(name), "print(os.listdir(WS))")
+
+
+@every_set
 def test_nothing_outside_is_written_and_git_is_neither_written_nor_swapped(world: World, name: str) -> None:
     code = """
 os.chdir(WS)
