@@ -1,0 +1,59 @@
+"""What a turn and a session may cost, and what they cost so far. Time is what the events say, as core has no clock."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from nbagent.core.model import Usage
+
+
+class Prices(BaseModel, frozen=True):
+    """The user's prices for a million tokens, in one currency."""
+
+    input: float = 0.0
+    cached: float = 0.0
+    output: float = 0.0
+
+    def cost(self, usage: Usage) -> float:
+        """Return what this usage costs."""
+        fresh = usage.input - usage.cached
+        return (fresh * self.input + usage.cached * self.cached + usage.output * self.output) / 1_000_000
+
+
+class Budget(BaseModel, frozen=True):
+    """Limits; None is no limit. `money` counts only where prices are given."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    money: float | None = None
+
+
+class Spent(BaseModel, frozen=True):
+    """What was used: requests to the model, their tokens, and seconds of model and code."""
+
+    requests: int = 0
+    usage: Usage = Usage()
+    seconds: float = 0.0
+
+    def plus(self, *, requests: int = 0, usage: Usage | None = None, seconds: float = 0.0) -> Spent:
+        """Return the sum."""
+        return Spent(
+            requests=self.requests + requests,
+            usage=self.usage + (usage or Usage()),
+            seconds=self.seconds + seconds,
+        )
+
+
+def reached(limit: Budget, spent: Spent, prices: Prices | None) -> str | None:
+    """Return which limit is reached, in words, or None."""
+    used = spent.usage.input + spent.usage.output
+    if limit.requests is not None and spent.requests >= limit.requests:
+        return f"{limit.requests} requests to the model"
+    if limit.tokens is not None and used >= limit.tokens:
+        return f"{limit.tokens} tokens"
+    if limit.seconds is not None and spent.seconds >= limit.seconds:
+        return f"{limit.seconds:g} seconds"
+    if limit.money is not None and prices is not None and prices.cost(spent.usage) >= limit.money:
+        return f"a cost of {limit.money:g}"
+    return None

@@ -1,0 +1,246 @@
+"""A proposal: changes that the model wants, what they replace, which cells to run, and what a trial saw of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, assert_never
+
+from pydantic import BaseModel
+
+from nbagent.core.cells import (
+    Change,
+    DeleteCell,
+    InsertCell,
+    MoveCell,
+    Provenance,
+    ReplaceSource,
+    SetKernel,
+    Snapshot,
+    digest,
+)
+from nbagent.core.dataflow import dependents
+from nbagent.core.errors import NotebookError, UnknownCell
+from nbagent.core.outputs import Execution, Refusal, StateChange
+from nbagent.core.tools import Delete, Edit, Insert, Move, ProposeChanges, Replace
+
+
+class Trial(BaseModel, frozen=True):
+    """One piece of code that was run in a branch; `cell_id` is set when it was a cell, run to get there."""
+
+    source: str
+    execution: Execution
+    cell_id: str | None = None
+    alternative: bool = False
+
+    @property
+    def worked(self) -> bool:
+        """Whether the code ran to its end without an exception."""
+        return self.execution.status == "ok"
+
+
+class Evidence(BaseModel, frozen=True):
+    """What is known of one proposed code cell before it is accepted; `tried` false means that nobody ran it."""
+
+    cell_id: str
+    tried: bool = False
+    status: str = ""
+    seconds: float = 0.0
+    refusals: tuple[Refusal, ...] = ()
+    state: StateChange | None = None
+
+
+class Proposal(BaseModel, frozen=True):
+    """What the user is asked to accept. `id` is the call's.
+
+    before: the sources that the changes replace or delete, by cell id, for a diff.
+    run: cells to run after the changes. setup: cells above them that a kernel without variables must run first.
+    affected: code cells that are changed, or use what changed.
+    """
+
+    id: str
+    summary: str
+    changes: tuple[Change, ...] = ()
+    before: Mapping[str, str] = {}
+    run: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    affected: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Verdict(BaseModel, frozen=True):
+    """The user's answer. `only`: indices of the changes that are accepted (None: all); `comment` goes to the model.
+
+    run: whether the cells may be run. Accepting a part voids the evidence of what is left out of the trial.
+    """
+
+    answer: Literal["accept", "reject"]
+    only: tuple[int, ...] | None = None
+    run: bool = True
+    comment: str = ""
+
+
+class Author(BaseModel, frozen=True):
+    """Who changes the notebook: `seen` are the digests of the cells as the model last read them."""
+
+    session: str
+    turn: int
+    call: str
+    seen: Mapping[str, str]
+
+
+def changes_of(edits: Sequence[Edit], author: Author) -> tuple[Change, ...]:
+    """Return the edits as changes that expect each cell as the model last read it; raise for one it never read."""
+    expected = dict(author.seen)
+    changes: list[Change] = []
+    for place, edit in enumerate(edits):
+        change = _change(edit, author, expected, place)
+        match change:
+            case InsertCell():
+                expected[change.new_id] = digest(change.source)
+            case ReplaceSource():
+                expected[change.cell_id] = digest(change.source)
+            case _:
+                pass
+        changes.append(change)
+    return tuple(changes)
+
+
+def _change(edit: Edit, author: Author, expected: Mapping[str, str], place: int) -> Change:
+    if not isinstance(edit, Insert) and edit.cell not in expected:
+        raise UnknownCell(edit.cell)
+    match edit:
+        case Insert():
+            return InsertCell(
+                after=edit.after,
+                new_id=edit.id or digest(f"{author.session} {author.call} {place}")[:8],
+                cell_kind=edit.kind,
+                source=edit.source,
+                provenance=Provenance(session=author.session, turn=author.turn),
+            )
+        case Replace():
+            return ReplaceSource(cell_id=edit.cell, expects=expected[edit.cell], source=edit.source)
+        case Delete():
+            return DeleteCell(cell_id=edit.cell, expects=expected[edit.cell])
+        case Move():
+            return MoveCell(cell_id=edit.cell, expects=expected[edit.cell], after=edit.after)
+        case _:
+            assert_never(edit)
+
+
+def proposal(
+    order: ProposeChanges, author: Author, notebook: Snapshot, trials: Sequence[Trial], ran: frozenset[str] | None
+) -> Proposal:
+    """Return the proposal for a call; raises `NotebookError` when an edit cannot be applied to the notebook.
+
+    ran: the cells that the kernel has run, when it started without variables; None for a kernel that the user runs.
+    """
+    changes = changes_of(order.edits, author)
+    for change in changes:
+        if isinstance(change, InsertCell) and any(cell.id == change.new_id for cell in notebook.cells):
+            raise NotebookError(f"There is a cell {change.new_id!r} already. Choose another id.")
+    after = notebook.apply(changes)
+    code = [cell.id for cell in after.cells if cell.kind == "code"]
+    changed = frozenset(touched(changes)) & frozenset(code)
+    affected = changed | frozenset(dependents(after.cells, changed))
+    wanted = affected if order.run is None else frozenset(order.run)
+    for cell_id in sorted(wanted - frozenset(code)):
+        raise NotebookError(f"Cell {cell_id!r} in `run` is no code cell of the changed notebook.")
+    run = tuple(cell_id for cell_id in code if cell_id in wanted)
+    return Proposal(
+        id=author.call,
+        summary=order.summary,
+        changes=changes,
+        before=_replaced(changes, notebook),
+        run=run,
+        setup=_setup(code, run, ran),
+        affected=tuple(cell_id for cell_id in code if cell_id in affected),
+        evidence=tuple(
+            _evidence(cell_id, after.cell(cell_id).source, trials) for cell_id in code if cell_id in changed
+        ),
+    )
+
+
+def touched(changes: Sequence[Change]) -> tuple[str, ...]:
+    """Return the ids of cells whose source is new."""
+    return tuple(
+        change.new_id if isinstance(change, InsertCell) else change.cell_id
+        for change in changes
+        if isinstance(change, InsertCell | ReplaceSource)
+    )
+
+
+def accepted(offer: Proposal, verdict: Verdict) -> Proposal:
+    """Return what the user accepted of a proposal; a part has no evidence left."""
+    if verdict.only is None:
+        return offer if verdict.run else offer.model_copy(update={"run": (), "setup": ()})
+    changes = tuple(change for place, change in enumerate(offer.changes) if place in verdict.only)
+    new = frozenset(c.new_id for c in offer.changes if isinstance(c, InsertCell)) - frozenset(touched(changes))
+    keep = {name: tuple(i for i in getattr(offer, name) if i not in new) for name in ("run", "setup", "affected")}
+    part = offer.model_copy(update={"changes": changes, "evidence": (), **keep})
+    return part if verdict.run else part.model_copy(update={"run": (), "setup": ()})
+
+
+def undoing(before: Snapshot, changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes that lead from the notebook after `changes` back to `before`."""
+    back: list[Change] = []
+    for change in changes:
+        back.append(_inverse(before, change))
+        before = before.apply((change,))
+    return tuple(reversed(back))
+
+
+def _inverse(before: Snapshot, change: Change) -> Change:
+    match change:
+        case InsertCell():
+            return DeleteCell(cell_id=change.new_id, expects=digest(change.source))
+        case ReplaceSource():
+            return ReplaceSource(
+                cell_id=change.cell_id, expects=digest(change.source), source=before.cell(change.cell_id).source
+            )
+        case DeleteCell():
+            gone = before.cell(change.cell_id)
+            return InsertCell(after=_above(before, gone.id), new_id=gone.id, cell_kind=gone.kind, source=gone.source)
+        case MoveCell():
+            return MoveCell(cell_id=change.cell_id, expects=change.expects, after=_above(before, change.cell_id))
+        case SetKernel():
+            return SetKernel(
+                expects=change.name,
+                name=before.kernel or "",
+                display_name=before.kernel or "",
+                language=before.language or "",
+            )
+        case _:
+            assert_never(change)
+
+
+def _above(notebook: Snapshot, cell_id: str) -> str | None:
+    position = notebook.index(cell_id)
+    return notebook.cells[position - 1].id if position else None
+
+
+def _replaced(changes: Sequence[Change], notebook: Snapshot) -> dict[str, str]:
+    old = {cell.id: cell.source for cell in notebook.cells}
+    gone = [change.cell_id for change in changes if isinstance(change, ReplaceSource | DeleteCell)]
+    return {cell_id: old[cell_id] for cell_id in gone if cell_id in old}
+
+
+def _setup(code: Sequence[str], run: tuple[str, ...], ran: frozenset[str] | None) -> tuple[str, ...]:
+    if ran is None or not run:
+        return ()
+    above = code[: code.index(run[-1])]
+    return tuple(cell_id for cell_id in above if cell_id not in ran and cell_id not in run)
+
+
+def _evidence(cell_id: str, source: str, trials: Sequence[Trial]) -> Evidence:
+    for trial in reversed(trials):
+        if trial.source.strip() == source.strip():
+            run = trial.execution
+            return Evidence(
+                cell_id=cell_id,
+                tried=True,
+                status=run.status,
+                seconds=run.seconds,
+                refusals=run.refusals,
+                state=run.state,
+            )
+    return Evidence(cell_id=cell_id)
