@@ -63,53 +63,11 @@ ALIASES = {
     "interact": "from ipywidgets import interact",
 }
 """What these names are by convention; each library's own documentation imports it so."""
-STANDARD = frozenset(
-    [
-        "os",
-        "sys",
-        "re",
-        "json",
-        "csv",
-        "math",
-        "random",
-        "time",
-        "itertools",
-        "collections",
-        "functools",
-        "operator",
-        "string",
-        "copy",
-        "glob",
-        "io",
-        "gzip",
-        "zipfile",
-        "shutil",
-        "subprocess",
-        "urllib",
-        "logging",
-        "warnings",
-        "textwrap",
-        "types",
-        "datetime",
-        "calendar",
-        "tempfile",
-        "pathlib",
-        "hashlib",
-        "inspect",
-        "timeit",
-        "statistics",
-        "fractions",
-        "decimal",
-        "bisect",
-        "heapq",
-        "struct",
-        "socket",
-        "threading",
-        "platform",
-        "codecs",
-        "unicodedata",
-        "html",
-    ]
+STANDARD = re.compile(
+    r"os|sys|re|json|csv|math|random|time|itertools|collections|functools|operator|string|copy|glob|io|gzip"
+    r"|zipfile|shutil|subprocess|urllib|logging|warnings|textwrap|types|datetime|calendar|tempfile|pathlib"
+    r"|hashlib|inspect|timeit|statistics|fractions|decimal|bisect|heapq|struct|socket|threading|platform|codecs"
+    r"|unicodedata|html"
 )
 AS_MODULE = {"datetime": "import datetime", "glob": "import glob", "pprint": "import pprint"}
 """Names that are a module as well as something in it: which one is meant shows in `name.attribute`."""
@@ -167,7 +125,7 @@ class LostImport(Rule):
             found += _by_attribute(case, name)
         elif name in ALIASES:
             found.append(ALIASES[name])
-        elif name in STANDARD and dotted_use:
+        elif STANDARD.fullmatch(name) and dotted_use:
             found.append(f"import {name}")
         roots = [r for r in _roots(case) if r not in ("IPython",)]
         if not found and not later:

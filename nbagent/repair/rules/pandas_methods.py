@@ -38,24 +38,9 @@ PROPERTIES = {
     "ftypes": "dtypes",
 }
 """Attributes that another expression replaces; the notes of pandas 1.0 and 2.0."""
-_OURS = frozenset(
-    [
-        "DataFrame",
-        "Series",
-        "Index",
-        "RangeIndex",
-        "MultiIndex",
-        "DatetimeIndex",
-        "Timestamp",
-        "DatetimeProperties",
-        "TimedeltaIndex",
-        "CategoricalIndex",
-        "PeriodIndex",
-        "DataFrameGroupBy",
-        "SeriesGroupBy",
-        "StringArray",
-        "ArrowStringArray",
-    ]
+_OURS = re.compile(
+    r"DataFrame|Series|Index|RangeIndex|MultiIndex|DatetimeIndex|Timestamp|DatetimeProperties|TimedeltaIndex"
+    r"|CategoricalIndex|PeriodIndex|DataFrameGroupBy|SeriesGroupBy|StringArray|ArrowStringArray"
 )
 
 Write = Callable[[Code, ast.Attribute, ast.Call | None], str | None]
@@ -162,7 +147,7 @@ class PandasMethod(Rule):
     async def candidates(self, case: Case) -> AsyncIterator[Fix]:
         """Rewrite the failing use, and the same use on other lines of the cell."""
         matched = _MISSING.search(case.evalue)
-        if case.ename != "AttributeError" or not matched or matched[1] not in _OURS:
+        if case.ename != "AttributeError" or not matched or not _OURS.fullmatch(matched[1]):
             return
         owner, name = matched.groups()
         for place in await places(case):
@@ -226,7 +211,7 @@ class PandasAppend(Rule):
     async def candidates(self, case: Case) -> AsyncIterator[Fix]:
         """Rewrite the failing call by what its argument is."""
         matched = _MISSING.search(case.evalue)
-        if case.ename != "AttributeError" or not matched or matched[2] != "append" or matched[1] not in _OURS:
+        if case.ename != "AttributeError" or not matched or matched[2] != "append" or not _OURS.fullmatch(matched[1]):
             return
         for place in await places(case):
             code = Code.of(place.cell.source)
@@ -234,7 +219,7 @@ class PandasAppend(Rule):
             edits = [await _concat(case, place, code, m) for m in methods] if code else []
             usable = [edit for edit in edits if edit]
             if code and usable:
-                done = code.with_edits(usable)
+                done = code.with_edits([max(usable, key=lambda edit: edit[0][1] - edit[0][0])])
                 says = "`.append` is gone from pandas; `pd.concat` does the same."
                 yield Fix(rule=self.code, says=says, changes=(replaced(place.cell, done),))
                 return

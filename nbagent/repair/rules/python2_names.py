@@ -203,28 +203,9 @@ CONSTANTS = {
     "time.clock": "time.perf_counter",
 }
 """Names of the standard library by module; https://docs.python.org/3/whatsnew/ of 3.0, and 3.8 for time.clock."""
-STRING_METHODS = frozenset(
-    [
-        "upper",
-        "lower",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "split",
-        "replace",
-        "find",
-        "rfind",
-        "count",
-        "startswith",
-        "endswith",
-        "zfill",
-        "ljust",
-        "rjust",
-        "center",
-        "capitalize",
-        "title",
-        "index",
-    ]
+STRING_METHODS = re.compile(
+    r"upper|lower|strip|lstrip|rstrip|split|replace|find|rfind|count|startswith|endswith|zfill|ljust|rjust"
+    r"|center|capitalize|title|index"
 )
 _MODULE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 
@@ -293,4 +274,4 @@ def _method(code: Code, name: str, call: ast.Call) -> str:
         return f"{in_parentheses(code, call.args[1]) if rest else repr(' ')}.join({code.text(first)})"
     if name in ("atoi", "atol", "atof"):
         return f"{'float' if name == 'atof' else 'int'}({', '.join([code.text(first), *rest])})"
-    return f"{in_parentheses(code, first)}.{name}({', '.join(rest)})" if name in STRING_METHODS else ""
+    return f"{in_parentheses(code, first)}.{name}({', '.join(rest)})" if STRING_METHODS.fullmatch(name) else ""
