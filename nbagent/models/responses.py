@@ -39,6 +39,7 @@ class ResponsesFold:
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._items: list[dict[str, JsonValue]] = []
+        self._places: list[JsonValue] = []
         self._response: dict[str, JsonValue] = {}
         self._last = ""
         self._begun = ""
@@ -63,6 +64,7 @@ class ResponsesFold:
             self._response = mapping(event.get("response"))
         elif kind == "response.output_item.done":
             self._items.append(mapping(healed(event.get("item"))))
+            self._places.append(event.get("output_index"))
         return self._shown(kind, event)
 
     def answer(self) -> ModelAnswer:
@@ -73,7 +75,7 @@ class ResponsesFold:
             raise from_error({"response": self._response})
         reason = text(mapping(self._response.get("incomplete_details")).get("reason"))
         cut = self._last == "response.incomplete" or status == "incomplete"
-        sources = self._items or [mapping(healed(item)) for item in sequence(self._response.get("output"))]
+        sources = self._ordered() or [mapping(healed(item)) for item in sequence(self._response.get("output"))]
         items = distinct(self._item(item, cut=cut, last=n == len(sources)) for n, item in enumerate(sources, 1) if item)
         return ModelAnswer(
             items=items,
@@ -81,6 +83,13 @@ class ResponsesFold:
             usage=usage_of(mapping(self._response.get("usage"))),
             model=text(self._response.get("model")),
         )
+
+    def _ordered(self) -> list[dict[str, JsonValue]]:
+        """Return the items in the order of their places, where the server tells them, else as they came."""
+        places = [place for place in self._places if isinstance(place, int)]
+        if len(places) != len(self._items):
+            return self._items
+        return [self._items[n] for n in sorted(range(len(places)), key=places.__getitem__)]
 
     def _restarted(self, response: str) -> None:
         if self._begun and response != self._begun:
