@@ -81,10 +81,7 @@ class Calls:
             return None
         if identity and (same := [call for call in self._calls if call.id == identity]):
             return self._continued(same[-1], name, index)
-        if index is None:
-            candidates = self._calls
-        else:
-            candidates = [call for call in self._calls if call.index == index]
+        candidates = self._calls if index is None else [call for call in self._calls if call.index == index]
         if not candidates:
             return None
         last = candidates[-1]

@@ -161,13 +161,11 @@ def _input(raw: str) -> JsonValue:
 
 
 def usage_of(usage: Json) -> Usage:
-    """Read the counts. With compaction the totals leave out the summarising pass, which `iterations` has."""
-    passes = [mapping(each) for each in sequence(usage.get("iterations"))]
-    extra = [each for each in passes if each.get("type") == "compaction"]
+    """Read the counts: what was read from the cache and written to it is not in the provider's `input_tokens`."""
     cached = count(usage.get("cache_read_input_tokens"))
     return Usage(
         input=count(usage.get("input_tokens")) + cached + count(usage.get("cache_creation_input_tokens")),
         cached=cached,
         output=count(usage.get("output_tokens")),
         reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
-    ) + sum((usage_of(each) for each in extra), Usage())
+    )
