@@ -19,7 +19,7 @@ from nbagent.core.errors import ContextTooLong, ModelError
 from nbagent.core.model import AskedAgain, ModelAnswer, ModelFacts, ModelProgress, ModelRequest, Reasoning
 from nbagent.models import chat_request, messages_request, responses_request
 from nbagent.models.failures import Fault, from_answer
-from nbagent.models.fields import encoded
+from nbagent.models.fields import Json, encoded
 from nbagent.models.reading import Reading
 from nbagent.models.retry import Patience, asked_again, asked_wait, wait_before
 from nbagent.models.target import Target
@@ -191,3 +191,14 @@ def without_reasoning(request: ModelRequest) -> ModelRequest:
     """Return the request with no reasoning to replay: a provider refuses it after a change of key, model or history."""
     kept = tuple(item for item in request.history if not isinstance(item, Reasoning))
     return request.model_copy(update={"history": kept})
+
+
+async def fetched(url: str, headers: Mapping[str, str], timeout: float) -> Json | None:
+    """Return the JSON object that an address gives within `timeout` seconds, or None."""
+    try:
+        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
+            response = await client.get(url, headers=dict(headers))
+            body = response.json() if response.status_code == 200 else None
+    except (TimeoutError, ValueError, httpx.HTTPError, httpx.InvalidURL):
+        return None
+    return body if isinstance(body, dict) else None
