@@ -180,3 +180,26 @@ def _parents(folder: str) -> list[str]:
         folder = os.path.dirname(folder)
         answer.append(folder)
     return answer
+
+
+def existing(names: list[str]) -> list[str]:
+    """Return those of the dotted names that can be imported, or reached from a module that can."""
+    import importlib
+
+    def reached(name: str) -> bool:
+        try:
+            importlib.import_module(name)
+        except BaseException:  # a module that is no library may even exit
+            parts = name.split(".")
+            for end in range(len(parts) - 1, 0, -1):
+                try:
+                    thing: Any = importlib.import_module(".".join(parts[:end]))
+                    for part in parts[end:]:
+                        thing = getattr(thing, part)
+                except BaseException:  # as above
+                    continue
+                return True
+            return False
+        return True
+
+    return [name for name in names if reached(name)]
