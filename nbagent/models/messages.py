@@ -73,7 +73,8 @@ class MessagesFold:
         """Some gateways send it after the message's own end, which alone counts."""
 
     def add(self, event: Json, name: str = "") -> Iterable[ModelProgress]:
-        match text(event.get("type")) or name:
+        kind = text(event.get("type")) or ("error" if event.get("error") else name)
+        match kind:
             case "error":
                 raise from_error(dict(event))
             case "message_start":
