@@ -141,14 +141,16 @@ def local_choices(profiles: Mapping[str, ModelProfile]) -> list[Choice]:
 
 
 def _choice(provider: str, name: str, profiles: Mapping[str, ModelProfile]) -> Choice:
+    """A vendor's key is not used where a profile put another address in the vendor's place, unless it says so."""
     profile, known = profiles.get(provider, ModelProfile()), PROVIDERS.get(provider)
     base = profile.base_url or (known.base_url if known else "")
+    own = known.key_variable if known and (base == known.base_url or not known.base_url) else ""
     return Choice(
         provider=provider,
         model=name or profile.model or (known.model if known else ""),
         profile=profile,
         base_url=base,
         protocol=profile.protocol or (known.protocol if known else "chat"),
-        key_variable=profile.key_variable or (known.key_variable if known and not profile.base_url else ""),
+        key_variable=profile.key_variable or own,
         local=bool(re.match(r"https?://(localhost|127\.|\[::1\])", base)),
     )

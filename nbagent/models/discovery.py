@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from nbagent.core.errors import UsageError
-from nbagent.models.catalog import HOW_TO_GET_ONE, Choice, ModelProfile, chosen, local_choices
+from nbagent.models.catalog import HOW_TO_GET_ONE, PROVIDERS, Choice, ModelProfile, chosen, local_choices, named
 from nbagent.models.fields import Json, count, mapping, sequence, text
 from nbagent.models.http import Endpoint, HttpModel, fetched
 from nbagent.models.windows import known_window
@@ -53,6 +53,23 @@ async def opened(model: str | None, profiles: Mapping[str, ModelProfile], enviro
         choice = _first(choice, await listed(choice, environment) or [])
     window = choice.profile.window or await _told(choice, environment) or known_window(choice.model)
     return HttpModel(Endpoint(choice.target, choice.base_url, choice.headers(environment), window))
+
+
+async def reachable(
+    provider: str | None, profiles: Mapping[str, ModelProfile], environment: Mapping[str, str]
+) -> tuple[list[Listed], list[str]]:
+    """Return the models that can be asked now, and the providers that have a key or a profile but do not answer."""
+    names = [provider] if provider else [*profiles, *(name for name in PROVIDERS if name not in profiles)]
+    choices = [named(name, profiles) for name in names if provider or name in profiles or PROVIDERS[name].base_url]
+    asked = [one for one in choices if provider or one.local or environment.get(one.key_variable, "").strip()]
+    answers = await asyncio.gather(*(listed(one, environment, timeout=1.0 if one.local else 10.0) for one in asked))
+    found, silent = list[Listed](), list[str]()
+    for choice, models in zip(asked, answers, strict=True):
+        if models is None and not choice.local:
+            silent.append(choice.provider)
+        for one in models or []:
+            found.append(replace(one, window=choice.profile.window or one.window or known_window(one.name)))
+    return found, silent
 
 
 async def _local(profiles: Mapping[str, ModelProfile], environment: Mapping[str, str]) -> Choice:
