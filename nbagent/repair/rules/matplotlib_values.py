@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 from nbagent.repair.code import Code, replaced
 from nbagent.repair.live import places
@@ -60,7 +61,7 @@ class RenamedColormap(RenamedValues):
     code = "MPL021"
     name = "renamed-colormap"
     source = "https://matplotlib.org/stable/api/prev_api_changes/api_changes_3.0.0.html"
-    texts = {("*", old): repr(new) for old, new in COLORMAPS.items()}
+    texts: ClassVar = {("*", old): repr(new) for old, new in COLORMAPS.items()}
     examples = (
         Example(
             before="import matplotlib.pyplot as plt\ncolors = plt.get_cmap('spectral')",

@@ -55,7 +55,7 @@ class RemovedNumpyName(MovedNames):
             before="x = np.zeros(3, dtype=np.float)",
             after="x = np.zeros(3, dtype=float)",
             ename="AttributeError",
-            evalue="module 'numpy' has no attribute 'float'.\n`np.float` was a deprecated alias for the builtin `float`.",
+            evalue="module 'numpy' has no attribute 'float'.\n`np.float` was a deprecated alias for `float`.",
             needs=("numpy",),
         ),
         Example(
