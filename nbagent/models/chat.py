@@ -1,6 +1,7 @@
 """Chat Completions, in the dialects of its many servers: a stream of chunks becomes an answer.
 
-The first choice alone is read. Requests are written in `chat_request`.
+The first choice alone is read, and not the `function_call` of 2023, which only comes when asked for. Requests are
+written in `chat_request`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class ChatFold:
         if event.get("error") or name == "error":
             raise from_error(dict(event))
         identity = text(event.get("id"))
-        if event.get("choices") and self._id and identity and identity != self._id and self._finish:
+        if self._finish and self._id and identity not in ("", self._id) and _says(event):
             raise Fault("broken", "The server began a second answer inside the first.")
         self._id = self._id or identity
         self._model = text(event.get("model")) or self._model
@@ -97,8 +98,6 @@ class ChatFold:
         if said := self._saying(delta):
             yield TextArrived(text=said)
         calls = [mapping(each) for each in sequence(delta.get("tool_calls"))]
-        if legacy := mapping(delta.get("function_call")):
-            calls.append({"index": 0, "function": legacy})
         for call in calls:
             if began := self._calls.add(call):
                 yield CallArriving(name=began)
@@ -159,6 +158,11 @@ class ChatFold:
         if self._calls:
             return "tools"
         return "refused" if "".join(self._refused) and not "".join(self._said) else "done"
+
+
+def _says(event: Json) -> bool:
+    deltas = [mapping(mapping(choice).get("delta")) for choice in sequence(event.get("choices"))]
+    return any(delta.get("content") or delta.get("tool_calls") for delta in deltas)
 
 
 def usage_of(usage: Json) -> Usage:

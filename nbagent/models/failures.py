@@ -50,14 +50,12 @@ _BUSY = re.compile(
     r"overloaded|rate_limit|rate limit|ratelimit|slow[ _]down|try again|too many requests|capacity|throttl|unavailable",
     re.I,
 )
-_BROKEN = re.compile(
-    r"server_error|internal|api_error|upstream|timed? ?out|provider|disconnected|bad gateway|processing_error", re.I
-)
+_MISWRITTEN = re.compile(r"tool_use_failed|failed to call a function|malformed_function_call", re.I)
 _WAIT = re.compile(r"try again in\s*(\d+(?:\.\d+)?)\s*(ms|s|seconds?|m|minutes?)\b", re.I)
-_BEARER = re.compile(r"(?i)\b(?:sk|pk|gsk|xai|key|Bearer)[-_ ][\w.*-]{8,}")
+_BEARER = re.compile(r"(?i)\b(?:(?:sk|pk|gsk|xai)[-_][\w.*-]{8,}|Bearer\s+\S{8,})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Fault(Exception):
     """One try failed. `wait` is what the server asked for, in seconds; `again` is its own word on asking again."""
 
@@ -113,7 +111,8 @@ def from_answer(status: int, content_type: str, raw: bytes) -> Fault:
     """Read a response that is not a stream."""
     stripped = raw.lstrip()
     if "html" in content_type or stripped[:14].lower().startswith((b"<!doctype", b"<html")):
-        return Fault("broken" if status >= 500 or status == 429 else "html", f"HTTP {status}", status)
+        passing = status >= 500 or status == 429
+        return Fault("broken" if passing else "html", f"HTTP {status}, with a web page of a proxy.", status)
     try:
         body: JsonValue = json.loads(raw)
     except ValueError:
@@ -164,6 +163,8 @@ def _cause(words: str, status: int | None) -> Cause:
         return "context"
     if _REASONING.search(words):
         return "reasoning"
+    if _MISWRITTEN.search(words):  # the model wrote a call that Groq could not read; the next try may be better
+        return "broken"
     if _FILTER.search(words):
         return "filtered"
     if _KEY.search(words) or status in (401, 403):
