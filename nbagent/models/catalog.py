@@ -5,7 +5,6 @@ Nothing is sent anywhere without a key, a named profile, or a server on this mac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from nbagent.core.errors import UsageError
 from nbagent.core.model import Effort
-from nbagent.models.target import Protocol, Target, dialect_of
+from nbagent.models.target import Protocol, Target, dialect_of, is_local
 from nbagent.models.windows import known_window
 
 HOW_TO_GET_ONE = (
@@ -152,5 +151,5 @@ def _choice(provider: str, name: str, profiles: Mapping[str, ModelProfile]) -> C
         base_url=base,
         protocol=profile.protocol or (known.protocol if known else "chat"),
         key_variable=profile.key_variable or own,
-        local=bool(re.match(r"https?://(localhost|127\.|\[::1\])", base)),
+        local=is_local(base),
     )

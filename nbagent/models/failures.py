@@ -17,9 +17,9 @@ from pydantic import JsonValue
 from nbagent.models.fields import mapping, text
 
 Cause = Literal[
-    "key", "quota", "context", "refused", "filtered", "model", "request", "reasoning", "busy", "broken", "html"
+    "key", "quota", "context", "refused", "filtered", "model", "request", "reasoning", "busy", "broken", "away", "html"
 ]
-RETRIED: frozenset[Cause] = frozenset({"busy", "broken"})
+RETRIED: frozenset[Cause] = frozenset({"busy", "broken", "away"})
 
 _QUOTA = re.compile(
     r"insufficient_quota|credit_balance|spend_limit|billing|insufficient[ _]balance|usage_not_included|payment required"
@@ -91,6 +91,7 @@ _ADVICE: dict[Cause, str] = {
     "busy": "is overloaded or limits the rate of requests, also after trying again. Nothing was lost: go on in a"
     " while.",
     "broken": "broke off or answered with an error, also after trying again. Nothing was lost: go on in a while.",
+    "away": "cannot be reached, also after trying again. Check that the server runs, the base URL and the network.",
     "html": "answered with a web page instead of a model's answer: a proxy or a wrong address stands between. Check the"
     " base URL and the proxy's settings.",
 }

@@ -22,7 +22,7 @@ from nbagent.models.failures import Fault, from_answer
 from nbagent.models.fields import Json, encoded
 from nbagent.models.reading import Reading
 from nbagent.models.retry import Patience, asked_again, asked_wait, wait_before
-from nbagent.models.target import Target
+from nbagent.models.target import Target, is_local
 
 Show = Callable[[ModelProgress], None]
 _PATHS = {"responses": "responses", "chat": "chat/completions", "messages": "messages"}
@@ -73,7 +73,9 @@ class HttpModel:
         self._patience = patience or Patience()
         self._clock = clock or Clock()
         timeout = httpx.Timeout(None, connect=self._patience.connect, write=self._patience.bytes_idle)
-        self._client = httpx.AsyncClient(timeout=timeout, transport=transport)
+        self._client = httpx.AsyncClient(
+            timeout=timeout, transport=transport, trust_env=not is_local(endpoint.base_url)
+        )
 
     @property
     def facts(self) -> ModelFacts:
@@ -124,7 +126,7 @@ class HttpModel:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise Fault("request", "The base URL is not a web address.") from None
         except httpx.HTTPError as error:
-            raise Fault("broken", f"No connection to {sent.url.host}: {error}.") from None
+            raise Fault("away", f"No connection to {sent.url.host}: {error}.") from None
         try:
             return await self._read(response, show)
         finally:
@@ -196,7 +198,7 @@ def without_reasoning(request: ModelRequest) -> ModelRequest:
 async def fetched(url: str, headers: Mapping[str, str], timeout: float) -> Json | None:
     """Return the JSON object that an address gives within `timeout` seconds, or None."""
     try:
-        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout) as client:
+        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout, trust_env=not is_local(url)) as client:
             response = await client.get(url, headers=dict(headers))
             body = response.json() if response.status_code == 200 else None
     except (TimeoutError, ValueError, httpx.HTTPError, httpx.InvalidURL):

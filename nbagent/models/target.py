@@ -55,3 +55,9 @@ def dialect_of(url: str) -> Dialect:
     """Tell a vendor by its host."""
     host = (urlsplit(url).hostname or "").lower()
     return next((dialect for end, dialect in _HOSTS if host == end or host.endswith(end)), "other")
+
+
+def is_local(url: str) -> bool:
+    """Whether a server is on this machine: it is asked without a key, and never through a proxy."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) is not None

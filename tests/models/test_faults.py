@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,8 @@ async def asked(server: Server, kind: str, waits: list[float]) -> ModelAnswer:
     target = Target("vendor", "model", kind)  # type: ignore[arg-type]  # the kinds are the protocols' names
     model = HttpModel(Endpoint(target, server.url, {"authorization": f"Bearer {KEY}"}), patience=HASTY, clock=clock)
     try:
-        return await model.ask(ASKED, shown.append)
+        async with asyncio.timeout(5):  # a server that only sends pings must not be waited for
+            return await model.ask(ASKED, shown.append)
     finally:
         await model.close()
 
@@ -137,3 +139,11 @@ async def test_the_key_is_in_no_error_and_no_repr() -> None:
         assert KEY in server.heads[0]
         endpoint = Endpoint(Target("vendor", "model", "chat"), server.url, {"authorization": KEY})
     assert KEY not in str(caught.value) + repr(caught.value) + repr(endpoint)
+
+
+async def test_a_server_that_is_not_there_is_told_and_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(([b"<html>proxy</html>"], {"headers": {"content-type": "text/html"}})) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+        with pytest.raises(ModelError, match="cannot be reached"):
+            await asked(Server([], url="http://127.0.0.1:9/v1"), "chat", [])
+        assert proxy.requests == []
