@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from nbagent.core.cells import Change, Snapshot
+from nbagent.core.events import Event, Stopped, UserSpoke
 from nbagent.core.model import ModelAnswer, ModelFacts, ModelProgress, ModelRequest
 from nbagent.core.outputs import Execution, Output
+from nbagent.core.proposal import Proposal, Verdict
+from nbagent.core.tools import AskUser
 
 ShowOutput = Callable[[Output], None]
 """Called with each output as it arrives; what it shows is never kept."""
@@ -103,3 +107,60 @@ class Model(Protocol):
         `ModelError` (a sentence that says what to do) when there is no answer to be had. Cancelling closes the stream.
         """
         ...
+
+
+class Kernel(Protocol):
+    """Where accepted code runs. The sandbox's branches start with its variables."""
+
+    async def run(self, cell_id: str, source: str, *, show: ShowOutput | None = None) -> Execution:
+        """Run an accepted cell to its end; cancelling the call interrupts it. Code that raises is an `Execution`."""
+        ...
+
+    async def variables(self) -> Sequence[tuple[str, str]]:
+        """Return the live variables: name and a description of type and shape, without values."""
+        ...
+
+
+Progress = ModelProgress | Output
+"""What is still arriving: shown, never kept."""
+
+
+class User(Protocol):
+    """The person, or the policy that stands in where nobody is."""
+
+    def show(self, news: Event | Progress) -> None:
+        """Take notice of an event that is kept, or of something that is still arriving."""
+        ...
+
+    async def hear(self) -> UserSpoke | Stopped:
+        """Wait for what the user says unasked. Cancelling loses nothing that was said."""
+        ...
+
+    async def judge(self, proposal: Proposal) -> Verdict:
+        """Ask whether a proposal may be applied."""
+        ...
+
+    async def reply(self, question: AskUser) -> str:
+        """Ask a question of the model's, and return the user's words."""
+        ...
+
+
+class Journal(Protocol):
+    """Keeps a session's events in order."""
+
+    async def keep(self, event: Event) -> None:
+        """Keep one event; it outlives this process when the call returns. Raises `JournalError`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything that a session needs from the world. `secrets` are values that no model and no journal may see."""
+
+    model: Model
+    notebook: Notebook
+    sandbox: Sandbox
+    kernel: Kernel
+    user: User
+    journal: Journal
+    secrets: tuple[str, ...] = ()

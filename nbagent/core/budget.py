@@ -36,12 +36,11 @@ class Spent(BaseModel, frozen=True):
     usage: Usage = Usage()
     seconds: float = 0.0
 
-    def plus(self, *, requests: int = 0, usage: Usage | None = None, seconds: float = 0.0) -> Spent:
-        """Return the sum."""
+    def __add__(self, other: Spent) -> Spent:
         return Spent(
-            requests=self.requests + requests,
-            usage=self.usage + (usage or Usage()),
-            seconds=self.seconds + seconds,
+            requests=self.requests + other.requests,
+            usage=self.usage + other.usage,
+            seconds=self.seconds + other.seconds,
         )
 
 

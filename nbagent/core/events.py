@@ -219,11 +219,15 @@ class Undone(BaseModel, frozen=True):
     cells: Mapping[str, str]
 
 
+Ending = Literal["done", "stopped", "failed", "budget"]
+"""How a turn ends: `failed` says why; `budget`: a limit was reached."""
+
+
 class TurnEnded(BaseModel, frozen=True):
     """Nothing more happens before the user speaks. `says` is one sentence, empty when the model's words are enough."""
 
     kind: Literal["turn ended"] = "turn ended"
-    how: Literal["done", "stopped", "failed", "budget"]
+    how: Ending
     says: str = ""
 
 

@@ -53,7 +53,8 @@ class Proposal(BaseModel, frozen=True):
     """What the user is asked to accept. `id` is the call's.
 
     before: the sources that the changes replace or delete, by cell id, for a diff.
-    run: cells to run after the changes. setup: cells above them that a kernel without variables must run first.
+    run: cells to run after the changes, from top to bottom. setup: those of them that are run only because a kernel
+    that started without variables needs what they make; their stored outputs stay as they are.
     affected: code cells that are changed, or use what changed.
     """
 
@@ -145,14 +146,14 @@ def proposal(
     wanted = affected if order.run is None else frozenset(order.run)
     for cell_id in sorted(wanted - frozenset(code)):
         raise NotebookError(f"Cell {cell_id!r} in `run` is no code cell of the changed notebook.")
-    run = tuple(cell_id for cell_id in code if cell_id in wanted)
+    setup = _setup(code, wanted, ran)
     return Proposal(
         id=author.call,
         summary=order.summary,
         changes=changes,
         before=_replaced(changes, notebook),
-        run=run,
-        setup=_setup(code, run, ran),
+        run=tuple(cell_id for cell_id in code if cell_id in wanted or cell_id in setup),
+        setup=setup,
         affected=tuple(cell_id for cell_id in code if cell_id in affected),
         evidence=tuple(
             _evidence(cell_id, after.cell(cell_id).source, trials) for cell_id in code if cell_id in changed
@@ -224,11 +225,11 @@ def _replaced(changes: Sequence[Change], notebook: Snapshot) -> dict[str, str]:
     return {cell_id: old[cell_id] for cell_id in gone if cell_id in old}
 
 
-def _setup(code: Sequence[str], run: tuple[str, ...], ran: frozenset[str] | None) -> tuple[str, ...]:
-    if ran is None or not run:
+def _setup(code: Sequence[str], wanted: frozenset[str], ran: frozenset[str] | None) -> tuple[str, ...]:
+    if ran is None or not wanted:
         return ()
-    above = code[: code.index(run[-1])]
-    return tuple(cell_id for cell_id in above if cell_id not in ran and cell_id not in run)
+    last = max(code.index(cell_id) for cell_id in wanted)
+    return tuple(cell_id for cell_id in code[:last] if cell_id not in ran and cell_id not in wanted)
 
 
 def _evidence(cell_id: str, source: str, trials: Sequence[Trial]) -> Evidence:
