@@ -94,41 +94,40 @@ class _Rewriting:
                     await self._import(code, plain, alias)
 
     async def _import_from(self, code: Code, node: ast.ImportFrom) -> None:
-        targets: list[tuple[ast.alias, str | None]] = []
+        found: list[tuple[ast.alias, str | None]] = []
         for alias in node.names:
             full = f"{node.module}.{alias.name}"
             if alias.name == "*":
                 new = self.finder.moves.modules.get(node.module or "")
-                targets.append((alias, f"{new}.*" if new else None))
+                found.append((alias, f"{new}.*" if new else None))
             elif await self.finder.exists(full):
-                targets.append((alias, full))
+                found.append((alias, full))
             elif await self._is_module(full, alias):
                 await self._module(code, node, alias, full)
                 return
             else:
-                targets.append((alias, await self.finder.new(full)))
-        broken = [(a, new) for a, new in targets if new and new != f"{node.module}.{a.name}"]
-        if not broken or any(new is None for _, new in targets):
-            broken = (
-                []
-                if not any(f"{node.module}.{a.name}" == self.lost.full or self._lost_module(node) for a, _ in broken)
-                else broken
-            )
-        if not broken:
+                found.append((alias, await self.finder.new(full)))
+        broken = [(a, new) for a, new in found if new and new != f"{node.module}.{a.name}"]
+        if not broken or any(new is None for _, new in found):
             return
-        self.edits.add(
-            self.cell,
-            code.span(node),
-            _from_text(code, node, [(a, new or f"{node.module}.{a.name}") for a, new in targets]),
-        )
+        targets = await self._together(node, [(a, new or "") for a, new in found], broken)
+        self.edits.add(self.cell, code.span(node), _from_text(code, node, targets))
         for alias, new in broken:
             self.moved[f"{node.module}.{alias.name}"] = new
             last = split(new)[1]
             if last != alias.name and (alias.asname is None or not last.isidentifier()):
                 self._rename(alias.asname or alias.name, last)
 
-    def _lost_module(self, node: ast.ImportFrom) -> bool:
-        return f"{node.module}.".startswith(self.lost.module + ".")
+    async def _together(
+        self, node: ast.ImportFrom, targets: list[tuple[ast.alias, str]], broken: list[tuple[ast.alias, str]]
+    ) -> list[tuple[ast.alias, str]]:
+        """Import names that did not move from the new module too, where it has them, so that one line stays one."""
+        homes = {split(new)[0] for _, new in broken}
+        home = homes.pop()
+        rest = [a for a, new in targets if new == f"{node.module}.{a.name}"]
+        if homes or not all([await self.finder.exists(f"{home}.{a.name}") for a in rest]):
+            return targets
+        return [(a, f"{home}.{a.name}" if a in rest else new) for a, new in targets]
 
     async def _is_module(self, full: str, alias: ast.alias) -> bool:
         if full in self.finder.moves.modules:
