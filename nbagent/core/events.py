@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
@@ -256,5 +256,7 @@ Event = Annotated[
     | TurnEnded,
     Field(discriminator="kind"),
 ]
+ALL = get_args(get_args(Event)[0])
+"""Every kind of event, to tell events from what is still arriving."""
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes events as JSON; its schema is the one that is published."""
