@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import time
 from collections.abc import Iterator
 from typing import TextIO
@@ -93,6 +94,8 @@ def _lines(repair: Repair, style: Style, *, diff_only: bool) -> Iterator[str]:
         yield from _fixes(repair, style)
     if report.state != "not proved":
         yield from diff(repair.before, repair.after, style)
+        for module in repair.modules:
+            yield from _text_diff(_short(module.path), module.before, module.after, style)
     if diff_only:
         return
     for cell in report.cells:
@@ -126,6 +129,7 @@ def _fixes(repair: Repair, style: Style) -> Iterator[str]:
     numbers = {cell.id: number for number, cell in enumerate(runnable(repair.after), 1)}
     for fix in repair.report.fixes:
         where = f"cell {numbers[fix.cell]}" if fix.cell in numbers else "kernel"
+        where = f"{_short(fix.file)} (used by {where})" if fix.file else where
         error = harmless(" ".join(fix.error.split()))
         yield f"  {style(where, 'bold')}  {style(error if len(error) < 160 else error[:159] + '…', 'red')}"
         look = style(" (please look: likely, not sure)", "yellow") if fix.confidence == "likely" else ""
@@ -182,6 +186,12 @@ def diff(before: Snapshot, after: Snapshot, style: Style) -> Iterator[str]:
             yield from (harmless(f"  {line}") for line in cell.source.split("\n")[:3])
 
 
+def _short(path: str) -> str:
+    """Return a path as a person in this folder would write it."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
 def _moved(before: Snapshot, after: Snapshot) -> set[str]:
     old, new = [cell.id for cell in before.cells], [cell.id for cell in after.cells]
     kept = set()
@@ -191,8 +201,12 @@ def _moved(before: Snapshot, after: Snapshot) -> set[str]:
 
 
 def _cell_diff(number: int, was: Cell | None, cell: Cell, style: Style) -> Iterator[str]:
-    before = was.source.split("\n") if was else []
     name = f"cell {number}" if was else f"cell {number} (new)"
-    for line in difflib.unified_diff(before, cell.source.split("\n"), name, name, lineterm="", n=2):
+    yield from _text_diff(name, was.source if was else None, cell.source, style)
+
+
+def _text_diff(name: str, before: str | None, after: str, style: Style) -> Iterator[str]:
+    old = [] if before is None else before.split("\n")
+    for line in difflib.unified_diff(old, after.split("\n"), name, name, lineterm="", n=2):
         colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
         yield style(harmless(line), colour) if colour else harmless(line)

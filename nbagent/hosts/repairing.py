@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from nbagent.hosts import repair_view
 from nbagent.hosts.undo import keep
 from nbagent.notebooks.document import Document
 from nbagent.notebooks.file import write
+from nbagent.repair.helpers import Helpers
 from nbagent.repair.kernel import choose_kernel
 from nbagent.repair.proof import Runner
 from nbagent.repair.registry import all_rules
-from nbagent.repair.report import Applied, Repair, Report, Tell
+from nbagent.repair.report import Applied, Module, Repair, Report, Tell
 from nbagent.repair.rule import InstalledKernel
 from nbagent.repair.work import Bench, Limits, check, repair
 from nbagent.sandbox.access import Access
@@ -48,6 +50,7 @@ class Options:
     cell_seconds: float
     readable: tuple[Path, ...]
     fresh_outputs: bool
+    no_modules: bool
     json: bool
 
 
@@ -93,7 +96,11 @@ async def _one(path: Path, options: Options, progress: repair_view.Progress) -> 
         }
     )
     done = replace(done, report=report)
-    written = None if options.diff or options.check else _written(path, document, original, done, options)
+    written = None
+    if not options.diff and not options.check:
+        if done.report.state in ("repaired", "partly repaired"):
+            _write_modules(done.modules)
+        written = _written(path, document, original, done, options)
     return replace(done, report=report.model_copy(update={"written": written}))
 
 
@@ -115,6 +122,14 @@ def _written(path: Path, document: Document, original: Document, done: Repair, o
     keep(path, before, text)
     write(path, text, original.digest)
     return str(path)
+
+
+def _write_modules(modules: tuple[Module, ...]) -> None:
+    """Write what the proof saw; each file only if it still is as it was read."""
+    for module in modules:
+        before, after = module.before.encode("utf-8"), module.after.encode("utf-8")
+        keep(Path(module.path), before, after)
+        write(Path(module.path), after, hashlib.sha256(before).hexdigest())
 
 
 def _changed(done: Repair) -> set[str]:
@@ -143,11 +158,13 @@ async def _prepared(snapshot: Snapshot, options: Options, tell: Tell) -> AsyncIt
         limits = access.limits.model_copy(update={"wall_seconds": options.seconds})
         access = access.model_copy(update={"limits": limits})
         sandbox = BaseSandbox(Path(spec.program), access)
+        prover = _KernelProver(spec, access, Path(folder, "proof"))
         try:
             yield _Prepared(
                 Bench(
                     sandbox=sandbox,
-                    prover=_KernelProver(spec, access, Path(folder, "proof")),
+                    prover=prover,
+                    helpers=_helpers(access, options, sandbox, prover),
                     rules=all_rules(),
                     tell=tell,
                     limits=Limits(seconds=options.seconds, cell_seconds=min(options.cell_seconds, options.seconds)),
@@ -157,6 +174,18 @@ async def _prepared(snapshot: Snapshot, options: Options, tell: Tell) -> AsyncIt
             )
         finally:
             await sandbox.close()
+
+
+def _helpers(access: Access, options: Options, sandbox: BaseSandbox, prover: _KernelProver) -> Helpers | None:
+    """Modules are repaired where the notebook itself is: not into another place, and not on a folder as a whole."""
+    if options.output is not None or options.no_modules or access.workspace == access.scratch:
+        return None
+
+    def show(texts: Mapping[str, str]) -> None:
+        sandbox.show(texts)
+        prover.show(texts)
+
+    return Helpers(access.workspace, show)
 
 
 class _KernelProver:
@@ -171,6 +200,11 @@ class _KernelProver:
     def kernel(self) -> str:
         """The kernelspec's name."""
         return self._spec.name
+
+    def show(self, texts: Mapping[str, str]) -> None:
+        """Let kernels that are started from now on see these files of the workspace with another text."""
+        replaced = tuple((Path(path), text) for path, text in texts.items())
+        self._access = self._access.model_copy(update={"replaced": replaced})
 
     async def open(self) -> Runner:
         """Start a fresh kernel."""

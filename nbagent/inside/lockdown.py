@@ -16,6 +16,7 @@ What a policy holds:
     read, write  with Landlock alone: the same as path lists split around what is hidden and protected
     environment  {"keep": name patterns, "set": {name: value}}
     limits       `nbagent.sandbox.access.Limits` as a dict
+    replace      texts by path: how code sees these files of the workspace (needs namespaces)
     memfd        whether memfd_create works (only to hand results over)
     channel      optional: a folder of the host where sockets that lead out may be made
 """
@@ -61,6 +62,7 @@ def enter_namespaces(policy: Policy) -> "dict[str, Any]":
         got["pids_bounded"] = layers["pid"] and limits.bound_pids(int(policy["limits"]["processes"]))
         view = mounts.build(policy, fresh_proc=layers["pid"], userxattr=got["user"])
         result.update(namespaces=got, cow=view.lower is not None, store=view.store, lower=view.lower)
+        _replace_files(policy)
     else:
         os.chdir(policy["cwd"])
     _scrub(policy)
@@ -87,6 +89,13 @@ def confine(
         return _confine(policy, keep_fds, before_filter)
     except OSError as error:
         raise ConfinementError("a layer of the sandbox could not be put in place (%s)" % error) from error
+
+
+def _replace_files(policy: Policy) -> None:
+    """Give files in the view of the workspace another text; the files themselves stay as they are."""
+    for path, text in policy.get("replace", {}).items():
+        with open(path, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            file.write(text)
 
 
 def _confine(policy: Policy, keep_fds: "set[int]", before_filter: "Optional[Callable[[], object]]") -> "dict[str, Any]":

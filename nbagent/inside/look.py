@@ -27,7 +27,13 @@ def cell_frames() -> list[tuple[types.FrameType, Any, int]]:
     return found
 
 
+ONLY = None
+"""The file that is looked at instead of cells, where a module beside the notebook fails."""
+
+
 def _is_cell(frame: types.FrameType, name: str) -> bool:
+    if ONLY is not None:
+        return os.path.realpath(name) == ONLY
     if os.path.sep + "site-packages" + os.path.sep in name:
         return False
     return "ipykernel_" in name or name.startswith(("<ipython-input", "<cell", "<timed")) or _in_user_space(frame, name)

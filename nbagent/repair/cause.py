@@ -119,11 +119,12 @@ def _needs_network(error: Raised) -> Cause:
 
 
 def _missing(error: Raised) -> Cause | None:
-    if module := _NO_MODULE.search(error.evalue):
+    module = _NO_MODULE.search(error.evalue)
+    if module and "." not in module[1]:  # of a dotted name the package may be there, in another version
         name = module[1]
         return Cause(
             kind="missing package",
-            says=f"The package {name.partition('.')[0]!r} is not installed for this interpreter ({sentence(error)}).",
+            says=f"The package {name!r} is not installed for this interpreter ({sentence(error)}).",
             could="Install it, or name an interpreter that has it with --python PATH.",
         )
     found = _NO_FILE.search(error.evalue)
@@ -143,14 +144,20 @@ def _missing(error: Raised) -> Cause | None:
     return None
 
 
+def module_of(frames: tuple[Frame, ...]) -> Frame | None:
+    """Return the innermost step in a file that is neither a cell nor installed: a module beside the notebook."""
+    own = [frame for frame in frames if frame.path is not None and not _INSTALLED.search(frame.path)]
+    return own[-1] if own else None
+
+
 def _helper(error: Raised, frames: tuple[Frame, ...]) -> Cause | None:
-    last = frames[-1] if frames else None
-    if last is None or last.path is None or _INSTALLED.search(last.path):
+    last = module_of(frames)
+    if last is None:
         return None
     return Cause(
         kind="helper module",
         says=f"{sentence(error)}, in {last.path} line {last.line}.",
-        could="nbagent repairs notebooks, not the modules beside them; correct that file.",
+        could="No rule has a proved fix for that file; correct it by hand.",
     )
 
 

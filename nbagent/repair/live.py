@@ -26,7 +26,10 @@ async def look(case: Case, function: str, *args: JsonValue, user: bool = False) 
     user: its first argument is the user's namespace.
     """
     given = ", ".join((["globals()"] if user else []) + [repr(arg) for arg in args])
-    return await case.ask(f"(lambda n: (exec({_program()!r}, n), n[{function!r}]({given}))[1])({{'__name__': 'look'}})")
+    only = f"n.update(ONLY={case.file!r})"
+    return await case.ask(
+        f"(lambda n: (exec({_program()!r}, n), {only}, n[{function!r}]({given}))[2])({{'__name__': 'look'}})"
+    )
 
 
 @dataclass(frozen=True)

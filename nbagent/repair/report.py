@@ -45,7 +45,8 @@ class Tried(BaseModel, frozen=True):
 
 class Applied(BaseModel, frozen=True):
     """A fix that is kept. `cell` is the cell whose failure it cures, `error` that failure; `stored` if it was shown
-    in the file already. `confidence` is `likely` where a person should look."""
+    in the file already. `file` is the module that was changed, when it was
+    not a cell. `confidence` is `likely` where a person should look."""
 
     rule: str
     name: str
@@ -54,6 +55,7 @@ class Applied(BaseModel, frozen=True):
     cell: str
     error: str
     stored: bool = False
+    file: str | None = None
     changes: tuple[Change, ...]
 
 
@@ -109,6 +111,15 @@ class Report(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
+class Module:
+    """A Python file beside the notebook, as it was read and as it was proved."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Repair:
     """A report with what is needed to show and write it."""
 
@@ -117,6 +128,10 @@ class Repair:
     after: Snapshot
     outputs: dict[str, Execution]
     """What the proof run gave, by cell id."""
+    modules: tuple[Module, ...] = ()
+    """Modules beside the notebook that were repaired with it."""
+    in_modules: tuple[str, ...] = ()
+    """Cells that still fail, by id, where the failure passes through a module beside the notebook."""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class Case:
 
     lines: line numbers (1-based) in the failing cell's source that the traceback passes through, outermost first;
     for a syntax error the line of the error. `execution.error` is always set and has no terminal colours.
+    file: the module that fails, when it is not a cell: then `cell` holds its text, and `notebook` that cell alone.
     frames: the whole traceback, outermost first; a fix may go to the earlier cell that a frame names.
     ask: evaluates an expression in the failed process, with the variables as the failure left them, for rules that
     decide by looking at live objects (`inspect.signature`, types, attributes).
@@ -75,6 +76,7 @@ class Case:
     frames: tuple[Frame, ...] = ()
     kernels: tuple[InstalledKernel, ...] = ()
     ask: Ask = field(default=lambda _: _nothing())
+    file: str | None = None
 
     @property
     def ename(self) -> str:

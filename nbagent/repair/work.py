@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbagent.core.cells import Snapshot
 from nbagent.ports import Sandbox
-from nbagent.repair.cause import cause_of, sentence
+from nbagent.repair.cause import cause_of, module_of, sentence
 from nbagent.repair.chain import runnable
 from nbagent.repair.diagnose import Lost, follows_perhaps, follows_surely
 from nbagent.repair.engine import Engine, Record
 from nbagent.repair.guard import loses_too_much
+from nbagent.repair.helpers import Helpers
 from nbagent.repair.proof import ProofRun, Prover, prove
 from nbagent.repair.report import Applied, CellReport, Proof, Repair, RepairState, Report, Tell
 from nbagent.repair.rule import Rule
@@ -20,6 +21,8 @@ from nbagent.repair.search import prefix_key
 
 MOST_ROUNDS = 4
 """Proof runs for one notebook; each further one follows from a failure that only a real kernel shows."""
+MOST_MODULES = 8
+"""Times that a module beside the notebook is repaired for one notebook."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Bench:
     rules: Sequence[Rule]
     tell: Tell
     limits: Limits = Limits()
+    helpers: Helpers | None = None
+    """The modules beside the notebook, where they may be repaired too."""
 
 
 async def check(notebook: Snapshot, bench: Bench) -> Repair:
@@ -50,9 +55,37 @@ async def check(notebook: Snapshot, bench: Bench) -> Repair:
 async def repair(notebook: Snapshot, bench: Bench, kernel_fix: Applied | None = None) -> Repair:
     """Return the repaired notebook with its proof; `kernel_fix` was applied before, since it decides what runs it.
 
-    A notebook that runs clean as it is costs one run, and that run is the proof.
+    A notebook that runs clean as it is costs one run, and that run is the proof. Where a module beside it fails, that
+    is repaired first, and the notebook again with the module as it is then.
     """
     started = asyncio.get_running_loop().time()
+    done = await _repair_cells(notebook, bench, kernel_fix, started)
+    helpers = bench.helpers
+    for _ in range(MOST_MODULES):
+        failing = next(iter(done.in_modules), None)
+        late = asyncio.get_running_loop().time() > started + bench.limits.seconds
+        if helpers is None or failing is None or late:
+            break
+        if not await helpers.mend(done.after, failing, bench.sandbox, bench.rules):
+            break
+        done = await _repair_cells(notebook, bench, kernel_fix, started)
+    return done if helpers is None or not helpers.fixes else _with_modules(done, helpers)
+
+
+def _in_modules(records: dict[str, Record]) -> tuple[str, ...]:
+    broken = [(i, r.diagnosis) for i, r in records.items() if r.state == "broken" and r.diagnosis]
+    return tuple(i for i, diagnosis in broken if module_of(diagnosis.frames))
+
+
+def _with_modules(done: Repair, helpers: Helpers) -> Repair:
+    state: RepairState = "repaired" if done.report.state == "clean" else done.report.state
+    if state == "broken":
+        state = "partly repaired"
+    report = done.report.model_copy(update={"state": state, "fixes": (*helpers.fixes, *done.report.fixes)})
+    return replace(done, report=report, modules=helpers.modules())
+
+
+async def _repair_cells(notebook: Snapshot, bench: Bench, kernel_fix: Applied | None, started: float) -> Repair:
     before = notebook if kernel_fix is None else _without_kernel_fix(notebook, kernel_fix)
     seconds = bench.limits.cell_seconds
     first = await prove(bench.prover, notebook, bench.tell, where="first", stop_at_failure=True, cell_timeout=seconds)
@@ -145,7 +178,7 @@ def _as_it_is(before: Snapshot, notebook: Snapshot, bench: Bench, run: ProofRun,
         proof=_proof(bench, run),
         seconds=run.seconds,
     )
-    return Repair(report, before, notebook, run.executions)
+    return Repair(report, before, notebook, run.executions, in_modules=_in_modules(records))
 
 
 def _account(
@@ -172,7 +205,8 @@ def _account(
         problem=problem,
     )
     after = before if problem is not None else engine.notebook
-    return Repair(report, before, after, proved.run.executions if proved else {})
+    outputs = proved.run.executions if proved else {}
+    return Repair(report, before, after, outputs, in_modules=_in_modules(records))
 
 
 def _as_proved(records: dict[str, Record], run: ProofRun) -> dict[str, Record]:

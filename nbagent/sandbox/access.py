@@ -59,6 +59,7 @@ class Layers(BaseModel, frozen=True):
 class Access(BaseModel, frozen=True):
     """What may be read and written. `workspace` is readable; `scratch` is writable; `readable` adds files and folders.
 
+    `replaced` gives files of the workspace another text in the view that code has of them.
     `folder` is where code starts (None: the workspace). A workspace equal to `scratch` means that there is none.
     """
 
@@ -69,6 +70,7 @@ class Access(BaseModel, frozen=True):
     network: bool = False
     limits: Limits = Limits()
     folder: Path | None = None
+    replaced: tuple[tuple[Path, str], ...] = ()
 
     @classmethod
     def for_notebook(
@@ -145,8 +147,15 @@ class Access(BaseModel, frozen=True):
             "environment": {"keep": list(ENVIRONMENT), "set": dict(_settings(scratch, layers))},
             "limits": self.limits.model_dump(),
             "memfd": memfd,
+            "replace": {str(path): text for path, text in self._replaced_in(workspace, layers)},
             "channel": str(channel) if channel else None,
         }
+
+    def _replaced_in(self, workspace: Path | None, layers: Layers) -> list[tuple[Path, str]]:
+        found = [(Path(os.path.realpath(path)), text) for path, text in self.replaced]
+        if found and not layers.namespaces:
+            raise UsageError("Files can be shown with another text only where this machine allows namespaces.")
+        return [(path, text) for path, text in found if _within(str(path), workspace)]
 
     def _refuse_what_is_not_offered(self) -> None:
         if self.mode == "full":

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -51,6 +51,11 @@ class BaseSandbox:
         session = Session(started, self._access, watch=self._watch)
         self._sessions.append(session)
         return session.first()
+
+    def show(self, texts: Mapping[str, str]) -> None:
+        """Let sessions that are opened from now on see these files of the workspace with another text."""
+        replaced = tuple((Path(path), text) for path, text in texts.items())
+        self._access = self._access.model_copy(update={"replaced": replaced})
 
     async def close(self) -> None:
         """End all sessions and the base process, and remove the scratch."""

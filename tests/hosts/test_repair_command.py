@@ -77,3 +77,29 @@ def test_a_cell_that_ends_its_process_is_reported_and_nothing_is_lost(tmp_path: 
     assert done.returncode == 1
     assert "crash" in done.stdout
     assert path.read_bytes() == before
+
+
+def test_a_module_beside_the_notebook_is_repaired_with_it_and_shown_and_can_be_put_back(tmp_path: Path) -> None:
+    module = tmp_path / "helper.py"
+    old = "from sklearn.externals.six import StringIO\nimport numpy as np\n\n\ndef one():\n    return np.float(1)\n"
+    module.write_text(old)
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+        "source": "import helper\nhelper.one()",
+    }
+    path = tmp_path / "uses.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    left = nbagent("repair", "--no-modules", path.name, folder=tmp_path)
+    assert (left.returncode, module.read_text()) == (1, old)
+    shown = nbagent("repair", "--diff", path.name, folder=tmp_path)
+    assert "+from io import StringIO" in shown.stdout
+    assert module.read_text() == old
+    done = nbagent("repair", path.name, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert module.read_text() == old.replace("sklearn.externals.six", "io").replace("np.float(", "float(")
+    assert nbagent("repair", "--check", path.name, folder=tmp_path).returncode == 0
+    assert nbagent("undo", module.name, folder=tmp_path).returncode == 0
+    assert module.read_text() == old

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cell-timeout", metavar="SECONDS", type=_seconds, default=180.0, help="for one cell (180)")
     parser.add_argument("--readable", metavar="DIR", type=Path, action="append", default=[], help="let cells read DIR")
     parser.add_argument("--fresh-outputs", action="store_true", help="store the proof run's outputs in every cell")
+    parser.add_argument("--no-modules", action="store_true", help="leave the Python files beside the notebook alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object per notebook and line")
 
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             cell_seconds=args.cell_timeout,
             readable=tuple(args.readable),
             fresh_outputs=args.fresh_outputs,
+            no_modules=args.no_modules,
             json=args.json,
         )
     )
