@@ -164,8 +164,9 @@ def _proof(report: Report, style: Style) -> str:
         colour = "green" if proof.clean else "yellow"
         what = f"ran from the top in a fresh {proof.kernel} kernel, {proof.cells} cells, {ran}"
         parts.append(f"{style('proof', colour)}: {what} ({seconds(proof.seconds)})")
-    if report.written:
-        parts.append(f"written to {harmless(report.written)}")
+    written = [*(_short(path) for path in report.modules_written), *([report.written] if report.written else [])]
+    if written:
+        parts.append(f"written to {harmless(', '.join(written))}")
     parts.append(f"took {seconds(report.seconds)}")
     return "  " + "; ".join(parts)
 

@@ -96,12 +96,11 @@ async def _one(path: Path, options: Options, progress: repair_view.Progress) -> 
         }
     )
     done = replace(done, report=report)
-    written = None
-    if not options.diff and not options.check:
-        if done.report.state in ("repaired", "partly repaired"):
-            _write_modules(done.modules)
-        written = _written(path, document, original, done, options)
-    return replace(done, report=report.model_copy(update={"written": written}))
+    if options.diff or options.check:
+        return done
+    modules = _write_modules(done.modules) if done.report.state in ("repaired", "partly repaired") else ()
+    written = _written(path, document, original, done, options)
+    return replace(done, report=report.model_copy(update={"written": written, "modules_written": modules}))
 
 
 def _written(path: Path, document: Document, original: Document, done: Repair, options: Options) -> str | None:
@@ -124,12 +123,13 @@ def _written(path: Path, document: Document, original: Document, done: Repair, o
     return str(path)
 
 
-def _write_modules(modules: tuple[Module, ...]) -> None:
-    """Write what the proof saw; each file only if it still is as it was read."""
+def _write_modules(modules: tuple[Module, ...]) -> tuple[str, ...]:
+    """Write what the proof saw, each file only if it still is as it was read; return which."""
     for module in modules:
         before, after = module.before.encode("utf-8"), module.after.encode("utf-8")
         keep(Path(module.path), before, after)
         write(Path(module.path), after, hashlib.sha256(before).hexdigest())
+    return tuple(module.path for module in modules)
 
 
 def _changed(done: Repair) -> set[str]:

@@ -106,6 +106,8 @@ class Report(BaseModel, frozen=True):
     seconds: float = 0.0
     upgraded_from: int | None = None
     """The old notebook format, when the file was converted to format 4."""
+    modules_written: tuple[str, ...] = ()
+    """Modules beside the notebook that were written."""
     written: str | None = None
     """Where the result lies, if anything was written."""
 
