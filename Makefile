@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What the agent knows and decides is covered whole, every branch of it.
+WHOLE := --cov=nbagent.core --cov=nbagent.ports --cov=nbagent.loop --cov=nbagent.trials --cov-branch \
+  --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 .PHONY: demo test check lab bench clean
 
@@ -10,7 +13,7 @@ demo: $(STAMP)-examples
 	$(BIN)/python example-notebooks/demo.py
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WHOLE)
 
 check: $(STAMP)-dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import time
 from typing import assert_never
 
 from nbagent.core import events as e
+from nbagent.core.calls import cut_short
 from nbagent.core.cells import Snapshot, digest
 from nbagent.core.decide import (
     Action,
@@ -14,13 +15,15 @@ from nbagent.core.decide import (
     AskConsent,
     AskModel,
     Compact,
+    Deed,
     LookAtNotebook,
     Note,
     RunCell,
     UseTool,
     decide,
+    time_left,
 )
-from nbagent.core.errors import ContextTooLong, JournalError, ModelError, NbAgentError
+from nbagent.core.errors import ContextTooLong, ModelError, NbAgentError
 from nbagent.core.model import AssistantMessage, ModelAnswer, ModelRequest, Text
 from nbagent.core.outline import digests, news, opening, read, variables
 from nbagent.core.privacy import redact, redacted, redacted_parts
@@ -61,11 +64,15 @@ class _Inbox:
         """Return the session after the action and after what the user said meanwhile."""
         if isinstance(action, Note):
             return await self._kept(session, action.events)
-        doing = asyncio.create_task(_performed(action, self._ports, trials))
+        doing = asyncio.create_task(_performed(action, session.state, self._ports, trials))
+        began, left = time.monotonic(), time_left(session.state, action)
         try:
             while not doing.done():
                 hearing = self._hearing = self._hearing or asyncio.create_task(self._ports.user.hear())
-                await asyncio.wait((doing, hearing), return_when=asyncio.FIRST_COMPLETED)
+                spent = time.monotonic() - began
+                rest = None if left is None else max(0.0, left - spent)
+                if not (await asyncio.wait((doing, hearing), timeout=rest, return_when=asyncio.FIRST_COMPLETED))[0]:
+                    return await self._stopped(session, action, doing, e.Stopped(by="budget", seconds=left or spent))
                 if not hearing.done():
                     continue
                 self._hearing = None
@@ -78,7 +85,7 @@ class _Inbox:
             raise
         return await self._kept(session, doing.result())
 
-    async def _stopped(self, session: Session, action: Action, doing: asyncio.Task[Events], said: e.Stopped) -> Session:
+    async def _stopped(self, session: Session, action: Deed, doing: asyncio.Task[Events], said: e.Stopped) -> Session:
         """Cancel what can be cancelled; a change of the notebook is short and all or nothing, so it is awaited."""
         if not isinstance(action, ApplyChanges):
             await _cancelled(doing)
@@ -103,14 +110,13 @@ async def _cancelled(task: asyncio.Task[Events] | asyncio.Task[e.UserSpoke | e.S
     await asyncio.wait((task,))
 
 
-async def _performed(action: Action, ports: Ports, trials: Trials) -> Events:
+async def _performed(action: Deed, state: State, ports: Ports, trials: Trials) -> Events:
     """Perform, and turn a port's failure into an event: a call's result, a failed request, or the end of the turn."""
     try:
         return await perform(action, ports, trials)
-    except JournalError:
-        raise
     except ModelError as error:
-        return (e.ModelFailed(says=str(error), too_long=isinstance(error, ContextTooLong)),)
+        says = redact(str(error), ports.secrets)
+        return (e.ModelFailed(says=says, too_long=isinstance(error, ContextTooLong)),)
     except NbAgentError as error:
         says = redact(str(error), ports.secrets)
         match action:
@@ -119,16 +125,15 @@ async def _performed(action: Action, ports: Ports, trials: Trials) -> Events:
             case AskConsent() | ApplyChanges():
                 return (_failed(action.proposal.id, says),)
             case RunCell():
-                return (_failed(action.call_id, f"{says} The cell's outcome is unknown."),)
+                known = cut_short(state.call, "the kernel broke", state.terms.privacy, state.tool_tokens)
+                return (e.CallAnswered(call_id=action.call_id, parts=(Text(text=says), *known), is_error=True),)
             case _:
                 return (e.TurnEnded(how="failed", says=says),)
 
 
-async def perform(action: Action, ports: Ports, trials: Trials) -> Events:
+async def perform(action: Deed, ports: Ports, trials: Trials) -> Events:
     """Do one thing in the world and return what has become true."""
     match action:
-        case Note():
-            return action.events
         case LookAtNotebook():
             return (await _looked(action, ports),)
         case AskModel():
@@ -161,9 +166,9 @@ async def _looked(action: LookAtNotebook, ports: Ports) -> e.NotebookSeen:
     notebook = await ports.notebook.read()
     if action.seen is None:
         live = await ports.kernel.variables()
-        text = f"{opening(notebook)}\n\n{variables(live)}"
+        text = f"{opening(notebook, action.limit)}\n\n{variables(live, action.limit // 3)}"
     else:
-        text = news(action.seen, notebook)
+        text = news(action.seen, notebook, action.limit)
     return e.NotebookSeen(text=redact(text, ports.secrets), cells=digests(notebook.cells))
 
 
@@ -171,7 +176,7 @@ async def _used(action: UseTool, ports: Ports, trials: Trials) -> e.Event:
     call, state = action.call, action.state
     match action.order:
         case ReadCells() as order:
-            parts, seen = read(order, await ports.notebook.read(), state.terms.privacy)
+            parts, seen = read(order, await ports.notebook.read(), state.terms.privacy, state.tool_tokens)
             return e.CallAnswered(call_id=call.id, parts=redacted_parts(parts, ports.secrets), seen=seen)
         case TryCode() as order:
             done = await trials.tried(order, await ports.notebook.read(), ports.user.show)

@@ -52,6 +52,10 @@ class ScriptedModel:
         self._facts = facts or ModelFacts(provider="scripted", name="script")
         self.requests: list[ModelRequest] = []
 
+    def answers(self, *replies: Reply) -> None:
+        """Answer with these from now on."""
+        self._replies = list(replies)
+
     @property
     def facts(self) -> ModelFacts:
         """Which model this plays."""

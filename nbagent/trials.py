@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbagent.core.cells import Snapshot
+from nbagent.core.cells import Cell, Snapshot
 from nbagent.core.proposal import Trial
 from nbagent.core.tools import TryCode
 from nbagent.ports import Branch, Sandbox, ShowOutput
@@ -27,7 +27,7 @@ class Trials:
         done: list[Trial] = []
         for cell in cells:
             if cell.kind == "code" and (cell.id, cell.digest) not in self._ran:
-                trial = await self._run(cell.source, show, cell_id=cell.id)
+                trial = await self._run(cell.source, show, cell)
                 done.append(trial)
                 if not trial.worked:
                     return tuple(done)
@@ -54,7 +54,7 @@ class Trials:
             await checkpoint.drop()
         return done
 
-    async def _run(self, source: str, show: ShowOutput, cell_id: str | None = None) -> Trial:
+    async def _run(self, source: str, show: ShowOutput, cell: Cell | None = None) -> Trial:
         branch = await self._opened()
         try:
             done = await branch.run(source, show=show)
@@ -63,7 +63,10 @@ class Trials:
             raise
         if done.status not in ("ok", "raised"):
             await self.close()
-        return Trial(source=source, execution=done, cell_id=cell_id)
+        if cell is None:
+            return Trial(source=source, execution=done)
+        may_raise = "raises-exception" in cell.tags
+        return Trial(source=source, execution=done, cell_id=cell.id, may_raise=may_raise)
 
     async def _opened(self) -> Branch:
         if self._branch is None:

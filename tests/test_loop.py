@@ -314,7 +314,83 @@ async def test_a_change_of_the_notebook_is_finished_before_a_stop_counts() -> No
     session = await world.run()
     assert kinds(world.journal.events)[-3:] == ["applied", "stopped", "turn ended"]
     assert world.notebook.snapshot.cell("load").source == "sales = [3, 4, 6]"
-    assert result(session).startswith("Outcome unknown")
+    assert result(session) == "Applied 1 change.\nNot run, because the user stopped the turn: load, total."
+
+
+async def test_the_time_of_a_turn_is_up_while_the_model_is_asked() -> None:
+    world = World(turn_budget=Budget(seconds=0.05))
+    session = await world.run(model=WaitingModel())
+    stopped, end = session.events[-2:]
+    assert isinstance(stopped, e.Stopped)
+    assert (stopped.by, session.state.spent.seconds) == ("budget", 0.05)
+    limit = "0.05 seconds for a turn"
+    assert end == e.TurnEnded(
+        how="budget", says=f"Stopped at the limit of {limit}. What was accepted is kept; say 'go on' for more."
+    )
+
+
+async def test_the_time_of_a_turn_is_up_while_code_runs() -> None:
+    world = World(calls(ask("try_code", code="await forever()")), turn_budget=Budget(seconds=0.2))
+    session = await world.run()
+    assert result(session).startswith("Outcome unknown: the time for it was up while it ran.")
+    assert isinstance(session.events[-1], e.TurnEnded)
+    assert session.events[-1].how == "budget"
+
+
+async def test_a_stop_that_comes_with_the_result_leaves_the_result() -> None:
+    class Stopping(ScriptedModel):
+        async def ask(self, request: ModelRequest, show: Any) -> ModelAnswer:
+            world.user.inbox.put_nowait(e.Stopped())
+            return says("Done.")
+
+    world = World()
+    session = await world.run(model=Stopping())
+    assert kinds(world.journal.events)[-3:] == ["model answered", "stopped", "turn ended"]
+    assert session.state.history[-1] == AssistantMessage(text="Done.")
+
+
+async def test_a_user_who_cannot_be_asked_is_told_to_the_model() -> None:
+    class Gone(ScriptedUser):
+        async def judge(self, proposal: Any) -> Verdict:
+            raise NotebookError("The panel was closed.")
+
+    world = World(calls(ask("propose_changes", summary="x", edits=[REPLACE])), says("Ok."), user=Gone(), approve="ask")
+    assert result(await world.run()) == "The panel was closed."
+    assert world.notebook.snapshot == NOTEBOOK
+
+
+async def test_a_host_that_breaks_while_it_listens_ends_the_work_with_its_failure() -> None:
+    class Broken(ScriptedUser):
+        async def hear(self) -> Any:
+            raise OSError("The pipe broke.")
+
+    world = World(user=Broken())
+    with pytest.raises(OSError, match="The pipe broke"):
+        await world.run(model=WaitingModel())
+
+
+async def test_cells_that_only_lead_to_the_wanted_ones_keep_their_stored_outputs() -> None:
+    world = World(calls(ask("propose_changes", summary="x", run=["total"])), says("12."))
+    await world.run()
+    assert world.kernel.ran == ["load", "total"]
+    assert world.notebook.snapshot.cell("load") == NOTEBOOK.cell("load")
+    assert world.notebook.snapshot.cell("total").execution_count == 2
+
+
+async def test_a_cell_that_is_tagged_to_raise_stops_nothing() -> None:
+    tagged = Cell(id="raises", kind="code", source="1 / 0", tags=("raises-exception",))
+    world = World(
+        calls(ask("try_code", code="total", after="total")),
+        calls(ask("propose_changes", summary="x", edits=[{**REPLACE}], run=["raises", "total"]), first=2),
+        says("Done."),
+    )
+    cells = (*NOTEBOOK.cells[:2], tagged, NOTEBOOK.cells[2])
+    world.notebook.snapshot = NOTEBOOK.model_copy(update={"cells": cells})
+    session = await world.run()
+    assert result(session, 1).startswith("Ran first: load, raises, total.\n12\n")
+    assert world.kernel.ran == ["load", "raises", "total"]
+    assert session.state.unproven == {}
+    assert session.events[-1] == e.TurnEnded(how="done")
 
 
 async def test_a_question_reaches_the_user_and_a_plan_is_kept() -> None:
@@ -363,7 +439,10 @@ async def test_a_kernel_that_breaks_leaves_the_outcome_unknown() -> None:
 
     world = World(calls(ask("propose_changes", summary="x", run=["other"])), says("It died."))
     world.kernel = Dead()
-    assert result(await world.run()) == "The kernel died. The cell's outcome is unknown."
+    assert result(await world.run()) == (
+        "The kernel died.\nNothing to change.\nCell load: Outcome unknown: the kernel broke while it ran. It may have "
+        "happened, in part or whole: look before you do it again.\nNot run, because the kernel broke: total, other."
+    )
 
 
 async def test_a_model_that_cannot_be_asked_ends_the_turn_with_its_sentence() -> None:
@@ -397,8 +476,10 @@ async def test_a_journal_that_cannot_keep_stops_everything() -> None:
 async def test_secrets_reach_neither_the_model_nor_the_journal() -> None:
     world = World(calls(ask("try_code", code="print('key: hunter22hunter')")), says("Ok."))
     world.secrets = ("hunter22hunter",)
+    world.notebook.snapshot = NOTEBOOK.apply((InsertCell(after=None, new_id="k", source="k = 'hunter22hunter'"),))
     session = await world.run()
     assert result(session).startswith("key: [secret]")
+    assert "k code [not run]: k = '[secret]'" in world.model.requests[0].model_dump_json()
     kept = "".join(e.EVENTS.dump_json(event).decode() for event in world.journal.events if event.kind == "code tried")
     assert "stdout" in kept
     assert '"text":"key: [secret]' in kept

@@ -56,3 +56,8 @@ def reached(limit: Budget, spent: Spent, prices: Prices | None) -> str | None:
     if limit.money is not None and prices is not None and prices.cost(spent.usage) >= limit.money:
         return f"a cost of {limit.money:g}"
     return None
+
+
+def seconds_left(limit: Budget, spent: Spent) -> float | None:
+    """Return how many seconds of model and code are left, never less than none, or None without a limit."""
+    return None if limit.seconds is None else max(0.0, limit.seconds - spent.seconds)

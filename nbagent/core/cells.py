@@ -11,7 +11,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, Field
 
-from nbagent.core.errors import StaleCell, UnknownCell
+from nbagent.core.errors import CellExists, StaleCell, UnknownCell
 from nbagent.core.outputs import Output
 
 CellKind = Literal["code", "markdown", "raw"]
@@ -93,7 +93,9 @@ class SetKernel(BaseModel, frozen=True):
     language: str = "python"
 
 
-Change = Annotated[InsertCell | ReplaceSource | DeleteCell | MoveCell | SetKernel, Field(discriminator="kind")]
+CellChange = Annotated[InsertCell | ReplaceSource | DeleteCell | MoveCell, Field(discriminator="kind")]
+"""What an agent may propose: a change of cells, that can be taken back."""
+Change = Annotated[CellChange | SetKernel, Field(discriminator="kind")]
 
 
 class Snapshot(BaseModel, frozen=True):
@@ -116,7 +118,10 @@ class Snapshot(BaseModel, frozen=True):
         raise UnknownCell(cell_id)
 
     def apply(self, changes: Sequence[Change]) -> Snapshot:
-        """Return the notebook after all changes; raise `StaleCell` or `UnknownCell` and change nothing if one fails."""
+        """Return the notebook after all changes; one that does not fit raises, and nothing is changed.
+
+        Raises `StaleCell`, `UnknownCell`, `CellExists`.
+        """
         after = self
         for change in changes:
             after = after._with(change)
@@ -125,6 +130,8 @@ class Snapshot(BaseModel, frozen=True):
     def _with(self, change: Change) -> Snapshot:
         match change:
             case InsertCell():
+                if any(cell.id == change.new_id for cell in self.cells):
+                    raise CellExists(change.new_id)
                 new = Cell(id=change.new_id, kind=change.cell_kind, source=change.source, provenance=change.provenance)
                 return self._placed(new, change.after)
             case ReplaceSource():

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from nbagent.core import events as e
-from nbagent.core import prompt, results
-from nbagent.core.budget import reached
+from nbagent.core import prompt
+from nbagent.core.budget import reached, seconds_left
+from nbagent.core.calls import not_run, ran_cells, tried, went_well
 from nbagent.core.consent import consent
-from nbagent.core.model import Item, ModelRequest, Notice, Part, Text, ToolCall, ToolResult, UserMessage
-from nbagent.core.proposal import Proposal, Verdict, accepted
+from nbagent.core.model import Item, ModelRequest, Notice, Text, ToolCall, ToolResult, UserMessage
+from nbagent.core.proposal import Proposal, Verdict
 from nbagent.core.session import Session, State
-from nbagent.core.shorten import TOOL_TOKENS, cut_middle
+from nbagent.core.shorten import OUTLINE_TOKENS, cut_middle, room
 from nbagent.core.tools import AskUser, ProposeChanges, ReadCells, TryCode, UpdatePlan, order, specs
 
 SHORT_RESULT = 300
@@ -28,9 +29,10 @@ class Note:
 
 @dataclass(frozen=True)
 class LookAtNotebook:
-    """Look at the notebook for the model: whole, or only what is new to it."""
+    """Look at the notebook for the model: whole, or only what is new to it, in at most `limit` tokens."""
 
     seen: dict[str, str] | None
+    limit: int = OUTLINE_TOKENS
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ class RunCell:
     record: bool
 
 
-Action = Note | LookAtNotebook | AskModel | Compact | UseTool | AskConsent | ApplyChanges | RunCell
+Deed = LookAtNotebook | AskModel | Compact | UseTool | AskConsent | ApplyChanges | RunCell
+"""What is done in the world."""
+Action = Note | Deed
 
 
 def decide(session: Session) -> Action | None:
@@ -87,8 +91,10 @@ def decide(session: Session) -> Action | None:
     state = session.state
     if not state.working:
         return None
-    if state.stopped:
+    if state.stopped == "user":
         return _end("stopped", "Stopped. What was accepted before is kept; say how to go on.")
+    if state.stopped == "budget":
+        return _spent_up(state) or _end("budget", "Stopped at the limit of time.")
     if state.asking:
         return AskModel(request(state))
     if state.open:
@@ -98,10 +104,10 @@ def decide(session: Session) -> Action | None:
     heard = any(isinstance(item, UserMessage) for item in state.waiting)
     if state.final is not None and not heard:
         return _after_answer(state)
-    if (limit := _spent_up(state)) is not None:
-        return _end("budget", f"Stopped at the limit of {limit}. What was accepted is kept; say 'go on' for more.")
+    if (end := _spent_up(state)) is not None:
+        return end
     if not state.looked:
-        return LookAtNotebook(dict(state.seen) if state.outlined else None)
+        return LookAtNotebook(dict(state.seen) if state.outlined else None, room(OUTLINE_TOKENS, _window(state)))
     if _too_full(state):
         return Compact(summary_request(state))
     return Note((e.ModelAsked(),))
@@ -140,21 +146,36 @@ def _end(how: e.Ending, says: str = "") -> Note:
     return Note((e.TurnEnded(how=how, says=says),))
 
 
-def _spent_up(state: State) -> str | None:
+def time_left(state: State, action: Action) -> float | None:
+    """Return how many seconds of model and code the action may take, or None when nothing bounds it."""
+    waits = isinstance(action, AskModel | Compact | RunCell) or (
+        isinstance(action, UseTool) and isinstance(action.order, TryCode)
+    )
+    turn = seconds_left(state.terms.turn_budget, state.spent_this_turn)
+    session = seconds_left(state.terms.session_budget, state.spent)
+    limits = [limit for limit in (turn, session) if limit is not None]
+    return min(limits) if limits and waits else None
+
+
+def _spent_up(state: State) -> Note | None:
     terms = state.terms
     turn = reached(terms.turn_budget, state.spent_this_turn, terms.prices)
     session = reached(terms.session_budget, state.spent, terms.prices)
-    return f"{turn} for a turn" if turn else f"{session} for the session" if session else None
+    if turn is None and session is None:
+        return None
+    limit = f"{turn} for a turn" if turn else f"{session} for the session"
+    return _end("budget", f"Stopped at the limit of {limit}. What was accepted is kept; say 'go on' for more.")
+
+
+def _window(state: State) -> int | None:
+    return state.terms.model.window
 
 
 def _too_full(state: State) -> bool:
-    window = state.terms.model.window
-    return (
-        window is not None
-        and not state.shortened
-        and bool(state.history)
-        and (state.size() >= window * state.terms.compact_at)
-    )
+    window = _window(state)
+    if window is None or state.shortened or not state.history:
+        return False
+    return state.size() >= window * state.terms.compact_at
 
 
 def _after_failure(state: State, failed: e.ModelFailed) -> Action:
@@ -199,7 +220,8 @@ def _next_for(state: State, call: ToolCall) -> Action:
             if state.call.tried is None:
                 return UseTool(call, wanted, state)
             worked = all(trial.worked for trial in state.call.tried)
-            return Note((e.CallAnswered(call_id=call.id, parts=tried(state), is_error=not worked),))
+            parts = tried(state.call.tried, state.terms.privacy, state.tool_tokens)
+            return Note((e.CallAnswered(call_id=call.id, parts=parts, is_error=not worked),))
         case ProposeChanges():
             return _next_for_proposal(state, call, wanted)
         case _:
@@ -217,14 +239,17 @@ def _next_for_proposal(state: State, call: ToolCall, wanted: ProposeChanges) -> 
         return _answer(call, f"Not applied. {verdict.comment or 'The user rejected the proposal.'}")
     if not state.call.started:
         return Note((e.CallStarted(call_id=call.id),))
-    taken = accepted(offer, verdict)
+    taken = state.call.taken
+    assert taken is not None
     if not state.call.applied:
         return ApplyChanges(taken)
     done = {ran.cell_id for ran in state.call.results}
     left = [cell_id for cell_id in taken.run if cell_id not in done]
-    failed = any(ran.execution.status != "ok" for ran in state.call.results)
+    failed = not all(went_well(ran, taken) for ran in state.call.results)
     if failed or not left:
-        return Note((e.CallAnswered(call_id=call.id, parts=ran_cells(state, taken), is_error=failed),))
+        parts = ran_cells(state.call, taken, state.terms.privacy, state.tool_tokens)
+        parts += not_run(state.call, taken, "a cell above failed")
+        return Note((e.CallAnswered(call_id=call.id, parts=tuple(parts), is_error=failed),))
     if state.call.running is None:
         return Note((e.CellStarted(call_id=call.id, cell_id=left[0]),))
     return RunCell(call.id, left[0], record=left[0] not in taken.setup)
@@ -232,43 +257,3 @@ def _next_for_proposal(state: State, call: ToolCall, wanted: ProposeChanges) -> 
 
 def _judged(call: ToolCall, verdict: Verdict) -> e.Judged:
     return e.Judged(call_id=call.id, verdict=verdict, by="policy")
-
-
-def tried(state: State) -> tuple[Part, ...]:
-    """Return what a trial gave, for the model: cells that led there only when they failed."""
-    trials = state.call.tried or ()
-    setup = [trial for trial in trials if trial.cell_id]
-    shown = [trial for trial in trials if not trial.cell_id or not trial.worked]
-    parts: list[Part] = [Text(text=f"Ran first: {', '.join(t.cell_id or '' for t in setup)}.")] if setup else []
-    for number, trial in enumerate(shown):
-        if len(shown) > 1:
-            name = (
-                f"cell {trial.cell_id}"
-                if trial.cell_id
-                else f"alternative {number + 1}"
-                if trial.alternative
-                else "code"
-            )
-            parts.append(Text(text=f"--- {name}"))
-        elif trial.cell_id:
-            parts.append(Text(text=f"--- cell {trial.cell_id} failed, so the code was not run"))
-        parts += results.account(trial.execution, state.terms.privacy, TOOL_TOKENS // max(1, len(shown)))
-    if any(trial.execution.status not in ("ok", "raised") and not trial.alternative for trial in trials):
-        parts.append(Text(text="The copy of the variables is gone; the next try starts from the live ones."))
-    return tuple(parts)
-
-
-def ran_cells(state: State, taken: Proposal) -> tuple[Part, ...]:
-    """Return what came of an accepted proposal, for the model."""
-    comment = state.call.verdict.comment if state.call.verdict else ""
-    count = len(taken.changes)
-    head = [f"Applied {count} {'change' if count == 1 else 'changes'}." if count else "Nothing to change.", comment]
-    shown = [ran for ran in state.call.results if ran.cell_id not in taken.setup or ran.execution.status != "ok"]
-    missing = [cell_id for cell_id in taken.run if cell_id not in {ran.cell_id for ran in state.call.results}]
-    parts: list[Part] = [Text(text=" ".join(filter(None, head)))]
-    for ran in shown:
-        parts.append(Text(text=f"--- ran {ran.cell_id}"))
-        parts += results.account(ran.execution, state.terms.privacy, TOOL_TOKENS // len(shown))
-    if missing:
-        parts.append(Text(text=f"Not run, because a cell above failed: {', '.join(missing)}."))
-    return tuple(parts)

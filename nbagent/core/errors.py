@@ -50,6 +50,14 @@ class UnknownCell(NotebookError):
         super().__init__(f"There is no cell {cell_id!r} in the notebook. Read the outline again.")
 
 
+class CellExists(NotebookError):
+    """A new cell has the id of another one."""
+
+    def __init__(self, cell_id: str) -> None:
+        self.cell_id = cell_id
+        super().__init__(f"There is a cell {cell_id!r} already. Choose another id.")
+
+
 class SandboxError(NbAgentError):
     """The restricted process could not be started, or broke in a way that is not the code's own doing."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
 from nbagent.core.budget import Budget, Prices
-from nbagent.core.cells import Change
+from nbagent.core.cells import CellChange
 from nbagent.core.model import Effort, Image, ModelAnswer, ModelFacts, Part, Usage
 from nbagent.core.outputs import Execution
 from nbagent.core.privacy import Privacy
@@ -146,8 +146,8 @@ class Applied(BaseModel, frozen=True):
 
     kind: Literal["applied"] = "applied"
     call_id: str
-    changes: tuple[Change, ...]
-    undo: tuple[Change, ...]
+    changes: tuple[CellChange, ...]
+    undo: tuple[CellChange, ...]
     cells: Mapping[str, str]
     affected: tuple[str, ...] = ()
 
@@ -205,9 +205,12 @@ class Compacted(BaseModel, frozen=True):
 
 
 class Stopped(BaseModel, frozen=True):
-    """The user stopped the turn."""
+    """The turn was stopped in its middle, by the user or because its time was up; `seconds` that the last action had
+    taken until then."""
 
     kind: Literal["stopped"] = "stopped"
+    by: Literal["user", "budget"] = "user"
+    seconds: float = 0.0
 
 
 class Undone(BaseModel, frozen=True):
@@ -215,7 +218,7 @@ class Undone(BaseModel, frozen=True):
 
     kind: Literal["undone"] = "undone"
     call_ids: tuple[str, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[CellChange, ...]
     cells: Mapping[str, str]
 
 

@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+UNTRUSTED = "untrusted"
+"""Key in the metadata of a display that confined code made: a front-end sanitises it; no notebook stores the key."""
+
 
 class StreamText(BaseModel, frozen=True):
     """Text on stdout or stderr."""

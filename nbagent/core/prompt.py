@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from pydantic import JsonValue
 
 from nbagent.core.consent import rules
 from nbagent.core.events import SessionStarted, Terms
-from nbagent.core.model import Notice, UserMessage
+from nbagent.core.model import Notice, Text, UserMessage
 from nbagent.core.privacy import Privacy
-from nbagent.core.shorten import cut_middle, tokens
+from nbagent.core.shorten import MESSAGE_TOKENS, SUMMARY_TOKENS, cut_middle, room, tokens
 from nbagent.core.tools import Step
 
 INSTRUCTIONS = """\
@@ -39,8 +43,6 @@ the user wants, in their words; what you found out (numbers, names, shapes, caus
 why; decisions and their reasons; what remains to be done, as next steps. The plan, the accepted changes and the \
 notebook's outline are kept apart: do not repeat them."""
 CUT_OFF = "Your answer was cut off by the output limit. Go on from where it ended, in smaller steps."
-KEPT_MESSAGES = 20_000
-"""Tokens of the user's own messages that outlive a compaction (Codex keeps as much)."""
 
 
 def privacy_rule(level: Privacy) -> str:
@@ -50,8 +52,10 @@ def privacy_rule(level: Privacy) -> str:
             return "You see names, types, shapes and error types; text outputs and pictures are withheld."
         case "samples":
             return "You see a few lines of each output; pictures are withheld."
-        case _:
+        case "outputs":
             return "You see outputs as the code shows them."
+        case _:
+            assert_never(level)
 
 
 def conditions(terms: Terms) -> str:
@@ -83,21 +87,36 @@ def unproven(cells: Sequence[str]) -> str:
     )
 
 
+def fitting(schema: Mapping[str, JsonValue]) -> str:
+    """Return what the model is told of the form that its last words must have."""
+    words = json.dumps(schema, ensure_ascii=False, sort_keys=True)
+    return f"Your final answer must be JSON alone, without a word around it, that fits this schema:\n{words}"
+
+
 def after_compaction(
     opening: SessionStarted, said: Sequence[UserMessage], summary: str, plan: Sequence[Step], changes: Sequence[str]
 ) -> tuple[Notice | UserMessage, ...]:
     """Return the history that replaces a longer one: the user's own messages, then the summary, plan and changes."""
-    kept: list[UserMessage] = []
-    left = KEPT_MESSAGES
-    for message in reversed(said):
-        cost = tokens(message.model_dump_json())
-        if cost > left:
-            break
-        kept.insert(0, message)
-        left -= cost
-    parts = [f"Summary of the work so far, written by you:\n{cut_middle(summary, 8_000)}"]
+    window = opening.terms.model.window
+    parts = [f"Summary of the work so far, written by you:\n{cut_middle(summary, room(SUMMARY_TOKENS, window))}"]
     if changes:
         parts.append("Accepted changes so far:\n" + "\n".join(f"- {change}" for change in changes[-50:]))
     if plan:
         parts.append("Plan:\n" + "\n".join(f"- [{step.status}] {step.text}" for step in plan))
+    kept = _newest(said, room(MESSAGE_TOKENS, window))
     return (*welcome(opening), *kept, Notice(text="\n\n".join(parts)))
+
+
+def _newest(said: Sequence[UserMessage], left: int) -> tuple[UserMessage, ...]:
+    """The newest messages that fit; the newest of all is cut rather than lost, and its pictures go first."""
+    kept: list[UserMessage] = []
+    for message in reversed(said):
+        cost = tokens(message.model_dump_json())
+        if cost > left and kept:
+            break
+        if cost > left:
+            words = "\n".join(part.text for part in message.parts if isinstance(part, Text))
+            message = UserMessage(parts=(Text(text=cut_middle(words, left)),))
+        kept.insert(0, message)
+        left -= cost
+    return tuple(kept)

@@ -8,13 +8,12 @@ from typing import Literal, assert_never
 from pydantic import BaseModel
 
 from nbagent.core.cells import (
-    Change,
+    CellChange,
     DeleteCell,
     InsertCell,
     MoveCell,
     Provenance,
     ReplaceSource,
-    SetKernel,
     Snapshot,
     digest,
 )
@@ -25,17 +24,21 @@ from nbagent.core.tools import Delete, Edit, Insert, Move, ProposeChanges, Repla
 
 
 class Trial(BaseModel, frozen=True):
-    """One piece of code that was run in a branch; `cell_id` is set when it was a cell, run to get there."""
+    """One piece of code that was run in a branch; `cell_id` is set when it was a cell, run to get there.
+
+    may_raise: the cell is tagged `raises-exception`.
+    """
 
     source: str
     execution: Execution
     cell_id: str | None = None
     alternative: bool = False
+    may_raise: bool = False
 
     @property
     def worked(self) -> bool:
-        """Whether the code ran to its end without an exception."""
-        return self.execution.status == "ok"
+        """Whether the code ran to its end, without an exception that is not meant to be."""
+        return self.execution.status == "ok" or (self.may_raise and self.execution.status == "raised")
 
 
 class Evidence(BaseModel, frozen=True):
@@ -55,16 +58,18 @@ class Proposal(BaseModel, frozen=True):
     before: the sources that the changes replace or delete, by cell id, for a diff.
     run: cells to run after the changes, from top to bottom. setup: those of them that are run only because a kernel
     that started without variables needs what they make; their stored outputs stay as they are.
-    affected: code cells that are changed, or use what changed.
+    affected: code cells that are changed or moved, or use what changed. may_raise: those to run that are tagged
+    `raises-exception`.
     """
 
     id: str
     summary: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[CellChange, ...] = ()
     before: Mapping[str, str] = {}
     run: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
+    may_raise: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -89,10 +94,10 @@ class Author(BaseModel, frozen=True):
     seen: Mapping[str, str]
 
 
-def changes_of(edits: Sequence[Edit], author: Author) -> tuple[Change, ...]:
+def changes_of(edits: Sequence[Edit], author: Author) -> tuple[CellChange, ...]:
     """Return the edits as changes that expect each cell as the model last read it; raise for one it never read."""
     expected = dict(author.seen)
-    changes: list[Change] = []
+    changes: list[CellChange] = []
     for place, edit in enumerate(edits):
         change = _change(edit, author, expected, place)
         match change:
@@ -106,7 +111,7 @@ def changes_of(edits: Sequence[Edit], author: Author) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _change(edit: Edit, author: Author, expected: Mapping[str, str], place: int) -> Change:
+def _change(edit: Edit, author: Author, expected: Mapping[str, str], place: int) -> CellChange:
     if not isinstance(edit, Insert) and edit.cell not in expected:
         raise UnknownCell(edit.cell)
     match edit:
@@ -136,32 +141,44 @@ def proposal(
     ran: the cells that the kernel has run, when it started without variables; None for a kernel that the user runs.
     """
     changes = changes_of(order.edits, author)
-    for change in changes:
-        if isinstance(change, InsertCell) and any(cell.id == change.new_id for cell in notebook.cells):
-            raise NotebookError(f"There is a cell {change.new_id!r} already. Choose another id.")
     after = notebook.apply(changes)
     code = [cell.id for cell in after.cells if cell.kind == "code"]
-    changed = frozenset(touched(changes)) & frozenset(code)
-    affected = changed | frozenset(dependents(after.cells, changed))
-    wanted = affected if order.run is None else frozenset(order.run)
-    for cell_id in sorted(wanted - frozenset(code)):
+    affected = _affected(notebook, after, changes) & frozenset(code)
+    asked = affected if order.run is None else frozenset(order.run)
+    for cell_id in sorted(asked - frozenset(code)):
         raise NotebookError(f"Cell {cell_id!r} in `run` is no code cell of the changed notebook.")
-    setup = _setup(code, wanted, ran)
+    wanted, setup = asked, frozenset[str]()
+    if ran is not None and asked:
+        above = frozenset(code[: max(code.index(cell_id) for cell_id in asked)])
+        wanted = asked | (above & affected)  # what they made before is not what they make now
+        setup = above - ran - wanted
+    run = tuple(cell_id for cell_id in code if cell_id in wanted | setup)
+    changed = frozenset(touched(changes))
     return Proposal(
         id=author.call,
         summary=order.summary,
         changes=changes,
         before=_replaced(changes, notebook),
-        run=tuple(cell_id for cell_id in code if cell_id in wanted or cell_id in setup),
-        setup=setup,
+        run=run,
+        setup=tuple(cell_id for cell_id in code if cell_id in setup),
         affected=tuple(cell_id for cell_id in code if cell_id in affected),
+        may_raise=tuple(cell_id for cell_id in run if "raises-exception" in after.cell(cell_id).tags),
         evidence=tuple(
             _evidence(cell_id, after.cell(cell_id).source, trials) for cell_id in code if cell_id in changed
         ),
     )
 
 
-def touched(changes: Sequence[Change]) -> tuple[str, ...]:
+def _affected(before: Snapshot, after: Snapshot, changes: Sequence[CellChange]) -> frozenset[str]:
+    """Cells that are changed or moved, and those that use what changed, where it was and where it is."""
+    moved = frozenset(change.cell_id for change in changes if isinstance(change, MoveCell))
+    gone = frozenset(change.cell_id for change in changes if isinstance(change, DeleteCell))
+    here = frozenset(touched(changes)) | moved
+    old = {cell.id: cell.source for cell in before.cells if cell.id not in moved}
+    return here | {*dependents(after.cells, here, old), *dependents(before.cells, gone | moved)}
+
+
+def touched(changes: Sequence[CellChange]) -> tuple[str, ...]:
     """Return the ids of cells whose source is new."""
     return tuple(
         change.new_id if isinstance(change, InsertCell) else change.cell_id
@@ -172,25 +189,27 @@ def touched(changes: Sequence[Change]) -> tuple[str, ...]:
 
 def accepted(offer: Proposal, verdict: Verdict) -> Proposal:
     """Return what the user accepted of a proposal; a part has no evidence left."""
-    if verdict.only is None:
-        return offer if verdict.run else offer.model_copy(update={"run": (), "setup": ()})
-    changes = tuple(change for place, change in enumerate(offer.changes) if place in verdict.only)
-    new = frozenset(c.new_id for c in offer.changes if isinstance(c, InsertCell)) - frozenset(touched(changes))
-    keep = {name: tuple(i for i in getattr(offer, name) if i not in new) for name in ("run", "setup", "affected")}
-    part = offer.model_copy(update={"changes": changes, "evidence": (), **keep})
-    return part if verdict.run else part.model_copy(update={"run": (), "setup": ()})
+    if verdict.only is not None:
+        changes = tuple(change for place, change in enumerate(offer.changes) if place in verdict.only)
+        left_out = frozenset(touched(offer.changes)) - frozenset(touched(changes)) - frozenset(offer.before)
+        lists = {
+            name: tuple(cell_id for cell_id in getattr(offer, name) if cell_id not in left_out)
+            for name in ("run", "setup", "affected", "may_raise")
+        }
+        offer = offer.model_copy(update={"changes": changes, "evidence": (), **lists})
+    return offer if verdict.run else offer.model_copy(update={"run": (), "setup": (), "may_raise": ()})
 
 
-def undoing(before: Snapshot, changes: Sequence[Change]) -> tuple[Change, ...]:
+def undoing(before: Snapshot, changes: Sequence[CellChange]) -> tuple[CellChange, ...]:
     """Return the changes that lead from the notebook after `changes` back to `before`."""
-    back: list[Change] = []
+    back: list[CellChange] = []
     for change in changes:
         back.append(_inverse(before, change))
         before = before.apply((change,))
     return tuple(reversed(back))
 
 
-def _inverse(before: Snapshot, change: Change) -> Change:
+def _inverse(before: Snapshot, change: CellChange) -> CellChange:
     match change:
         case InsertCell():
             return DeleteCell(cell_id=change.new_id, expects=digest(change.source))
@@ -203,13 +222,6 @@ def _inverse(before: Snapshot, change: Change) -> Change:
             return InsertCell(after=_above(before, gone.id), new_id=gone.id, cell_kind=gone.kind, source=gone.source)
         case MoveCell():
             return MoveCell(cell_id=change.cell_id, expects=change.expects, after=_above(before, change.cell_id))
-        case SetKernel():
-            return SetKernel(
-                expects=change.name,
-                name=before.kernel or "",
-                display_name=before.kernel or "",
-                language=before.language or "",
-            )
         case _:
             assert_never(change)
 
@@ -219,17 +231,10 @@ def _above(notebook: Snapshot, cell_id: str) -> str | None:
     return notebook.cells[position - 1].id if position else None
 
 
-def _replaced(changes: Sequence[Change], notebook: Snapshot) -> dict[str, str]:
+def _replaced(changes: Sequence[CellChange], notebook: Snapshot) -> dict[str, str]:
     old = {cell.id: cell.source for cell in notebook.cells}
     gone = [change.cell_id for change in changes if isinstance(change, ReplaceSource | DeleteCell)]
     return {cell_id: old[cell_id] for cell_id in gone if cell_id in old}
-
-
-def _setup(code: Sequence[str], wanted: frozenset[str], ran: frozenset[str] | None) -> tuple[str, ...]:
-    if ran is None or not wanted:
-        return ()
-    last = max(code.index(cell_id) for cell_id in wanted)
-    return tuple(cell_id for cell_id in code[:last] if cell_id not in ran and cell_id not in wanted)
 
 
 def _evidence(cell_id: str, source: str, trials: Sequence[Trial]) -> Evidence:

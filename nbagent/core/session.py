@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal, assert_never
 
 from pydantic import JsonValue
 
 from nbagent.core import events as e
 from nbagent.core import prompt
 from nbagent.core.budget import Spent
+from nbagent.core.calls import Progressing, cut_short, went_well
 from nbagent.core.cells import DeleteCell, digest
 from nbagent.core.model import Item, ModelAnswer, ModelFacts, Notice, Text, ToolCall, ToolResult, UserMessage
-from nbagent.core.proposal import Proposal, Trial, Verdict
-from nbagent.core.shorten import picture_tokens, tokens
-from nbagent.core.tools import Step
+from nbagent.core.proposal import Trial
+from nbagent.core.results import capped
+from nbagent.core.shorten import TOOL_TOKENS, picture_tokens, room, tokens
+from nbagent.core.tools import Step, specs
 
-NOT_STARTED = "Not done: {why} before it began."
-UNKNOWN = "Outcome unknown: {why} while it ran. It may have happened, in part or whole: look before you do it again."
-STOPPED = "the user stopped the turn"
+STOPPED = {"user": "the user stopped the turn", "budget": "the time for it was up"}
 RESTARTED = "nbagent was ended"
-
-
-@dataclass(frozen=True)
-class Progressing:
-    """How far the first open call has come."""
-
-    started: bool = False
-    tried: tuple[Trial, ...] | None = None
-    proposal: Proposal | None = None
-    verdict: Verdict | None = None
-    applied: bool = False
-    running: str | None = None
-    results: tuple[e.CellRan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class State:
     waiting: tuple[Item, ...] = ()
     said: tuple[UserMessage, ...] = ()
     working: bool = False
-    stopped: bool = False
+    stopped: Literal["user", "budget"] | None = None
     turn: int = 0
     outlined: bool = False
     looked: bool = False
@@ -77,7 +66,12 @@ class State:
 
     def size(self) -> int:
         """Estimate the next request's tokens: what the provider counted last, and what has come since."""
-        return self.context + estimate(self.waiting)
+        return (self.context or preamble()) + estimate(self.waiting)
+
+    @property
+    def tool_tokens(self) -> int:
+        """How long one result may be."""
+        return room(TOOL_TOKENS, self.terms.model.window)
 
 
 @dataclass(frozen=True)
@@ -98,6 +92,12 @@ class Session:
         for event in events:
             session = session.apply(event)
         return session
+
+
+@lru_cache(maxsize=1)
+def preamble() -> int:
+    """Estimate the tokens of what each request begins with: instructions and tools."""
+    return tokens(prompt.INSTRUCTIONS) + sum(tokens(tool.model_dump_json()) for tool in specs())
 
 
 def estimate(items: Iterable[Item]) -> int:
@@ -140,10 +140,12 @@ def _turn(state: State, event: e.UserSpoke | e.Stopped | e.Resumed | e.TurnEnded
             state = replace(state, said=(*state.said, message), waiting=(*state.waiting, message))
             if state.working:
                 return state
+            if event.output_schema is not None:
+                state = _told(state, prompt.fitting(event.output_schema))
             return replace(
                 state,
                 working=True,
-                stopped=False,
+                stopped=None,
                 turn=state.turn + 1,
                 looked=False,
                 final=None,
@@ -156,14 +158,17 @@ def _turn(state: State, event: e.UserSpoke | e.Stopped | e.Resumed | e.TurnEnded
                 spent_this_turn=Spent(),
             )
         case e.Stopped():
-            stopped = _closed(replace(state, stopped=True, asking=False), STOPPED)
-            return _told(stopped, "The user stopped the turn here.")
+            why = STOPPED[event.by]
+            stopped = _closed(replace(state, stopped=event.by, asking=False), why)
+            return _told(_spent(stopped, Spent(seconds=event.seconds)), f"The turn ended here: {why}.")
         case e.Resumed():
             resumed = _closed(replace(state, asking=False, trials=(), looked=False), RESTARTED)
             told = _told(resumed, "nbagent was started again: what try_code defined is gone.")
             return told if event.kernel_kept else replace(told, ran=frozenset())
         case e.TurnEnded():
-            return replace(state, working=False, stopped=False, trials=(), final=None, failed=None)
+            return replace(state, working=False, stopped=None, trials=(), final=None, failed=None)
+        case _:
+            assert_never(event)
 
 
 def _model(state: State, event: e.ModelAsked | e.ModelAnswered | e.ModelFailed | e.ModelTold | e.Compacted) -> State:
@@ -195,11 +200,15 @@ def _model(state: State, event: e.ModelAsked | e.ModelAnswered | e.ModelFailed |
             return _told(replace(state, told=state.told | {event.about}, final=None), event.text)
         case e.Compacted():
             assert state.opening is not None
-            history = prompt.after_compaction(state.opening, state.said, event.summary, state.plan, state.changes)
+            opening = state.opening.model_copy(update={"terms": state.terms})
+            history = prompt.after_compaction(opening, state.said, event.summary, state.plan, state.changes)
             waiting = tuple(item for item in state.waiting if item not in history)
-            short = replace(state, history=history, waiting=waiting, context=estimate(history), failed=None)
+            context = preamble() + estimate(history)
+            short = replace(state, history=history, waiting=waiting, context=context, failed=None)
             short = replace(short, looked=False, outlined=False, shortened=True)
             return _spent(short, Spent(requests=1, usage=event.usage, seconds=event.seconds))
+        case _:
+            assert_never(event)
 
 
 def _call(
@@ -226,14 +235,17 @@ def _call(
             return replace(state, call=replace(call, running=event.cell_id))
         case e.CellRan():
             state = _spent(state, Spent(seconds=event.execution.seconds))
-            if event.execution.status == "ok":
+            if call.taken is not None and went_well(event, call.taken):
                 left = {c: name for c, name in state.unproven.items() if (c, name) != (event.cell_id, event.digest)}
                 state = replace(state, ran=state.ran | {event.cell_id}, unproven=left)
             return replace(state, call=replace(call, running=None, results=(*call.results, event)))
         case e.CallAnswered():
-            result = ToolResult(call_id=event.call_id, parts=event.parts, is_error=event.is_error)
+            parts = capped(event.parts, state.tool_tokens)
+            result = ToolResult(call_id=event.call_id, parts=parts, is_error=event.is_error)
             state = _grown(state, (result,))
             return replace(state, open=state.open[1:], call=Progressing(), seen={**state.seen, **event.seen})
+        case _:
+            assert_never(event)
 
 
 def _applied(state: State, event: e.Applied) -> State:
@@ -251,9 +263,9 @@ def _closed(state: State, why: str) -> State:
     """Every call that has no result yet gets one."""
     results: list[Item] = []
     for place, call in enumerate(state.open):
-        began = place == 0 and state.call.started
-        text = (UNKNOWN if began else NOT_STARTED).format(why=why)
-        results.append(ToolResult(call_id=call.id, parts=(Text(text=text),), is_error=True))
+        known = state.call if place == 0 else Progressing()
+        parts = cut_short(known, why, state.terms.privacy, state.tool_tokens)
+        results.append(ToolResult(call_id=call.id, parts=capped(parts, state.tool_tokens), is_error=True))
     return replace(_grown(state, results), open=(), call=Progressing())
 
 

@@ -8,11 +8,22 @@ import struct
 
 TOOL_TOKENS = 10_000
 """At most this much of one tool result stays in history (what Codex grants its models)."""
+OUTLINE_TOKENS = 6_000
+SUMMARY_TOKENS = 8_000
+MESSAGE_TOKENS = 20_000
+"""Of the user's own messages outlives a compaction (Codex keeps as much)."""
+MOST_PICTURES = 8
+"""Of one result."""
 LONG_SIDE = 1568
 """Pixels of a picture's longer side; beyond that providers scale it down themselves (Anthropic's vision guide)."""
 PIXELS_PER_TOKEN = 750
 """Anthropic's vision guide: a picture costs width x height / 750 tokens."""
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+def room(most: int, window: int | None) -> int:
+    """Return how many tokens a thing may take that gets `most` of a large window: a sixth of a small one."""
+    return most if window is None else min(most, window // 6)
 
 
 def tokens(text: str) -> int:
@@ -21,34 +32,40 @@ def tokens(text: str) -> int:
 
 
 def cut_middle(text: str, limit: int, rest: str = "") -> str:
-    """Return the text in at most `limit` tokens (and a short note): its first and last half when it is longer.
+    """Return the text in at most `limit` tokens: when it is longer, its first and last part around a short note.
 
     rest: how to get what was cut, for the note. A text that fits comes back as it is.
     """
     excess = tokens(text) - limit
     if excess <= 0:
         return text
+    advice = f"; {rest}" if rest else ""
+    note = f"\n[... about {excess} tokens cut{advice} ...]\n"
     raw = text.encode("utf-8", "surrogatepass")
-    half = limit * 2
+    half = max(0, limit - tokens(note)) * 2
     head = raw[:half].decode("utf-8", "ignore")
     tail = raw[len(raw) - half :].decode("utf-8", "ignore")
-    advice = f"; {rest}" if rest else ""
-    return f"{head}\n[... about {excess} tokens cut{advice} ...]\n{tail}"
+    return f"{head}{note}{tail}"
 
 
 def share(texts: tuple[str, ...], limit: int) -> tuple[int, ...]:
     """Divide a budget: short texts get what they need, long ones share what is left evenly."""
-    left, grants = limit, dict.fromkeys(range(len(texts)), 0)
-    waiting = sorted(grants, key=lambda place: tokens(texts[place]))
+    left, needs = limit, [tokens(text) for text in texts]
+    grants = dict.fromkeys(range(len(texts)), 0)
+    waiting = sorted(grants, key=needs.__getitem__)
     for done, place in enumerate(waiting):
-        grants[place] = min(tokens(texts[place]), left // (len(waiting) - done))
+        grants[place] = min(needs[place], left // (len(waiting) - done))
         left -= grants[place]
-    return tuple(grants[place] for place in range(len(texts)))
+    return tuple(grants.values())
 
 
 def plain(text: str) -> str:
     """Return the text without terminal colours, and of each line only what its last carriage return left visible."""
-    lines = COLOURS.sub("", text).replace("\r\n", "\n").split("\n")
+    if "\x1b" in text:
+        text = COLOURS.sub("", text)
+    if "\r" not in text:
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
 
 

@@ -156,7 +156,7 @@ def order(call: ToolCall) -> Order | str:
     if call.name not in ORDERS:
         return f"There is no tool {call.name!r}. The tools are {', '.join(sorted(ORDERS))}."
     try:
-        arguments = json.loads(call.arguments or "{}")
+        arguments = json.loads(call.arguments or "{}", strict=False)
         return ORDERS[call.name].model_validate(arguments)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors()[:5])

@@ -13,8 +13,10 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from typing import Any
 
+from . import descriptors as inherited
 from . import heirs, kernel, lockdown
 from .frames import Channel
 from .keeper import Keeper
@@ -28,7 +30,7 @@ def main(arguments: "list[str]") -> None:
     channel = Channel(socket.socket(fileno=int(arguments[0])))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    shell = make_shell()
+    shell = _made_elsewhere()
     if "--bare" not in arguments:
         preload()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,6 +54,19 @@ def main(arguments: "list[str]") -> None:
         channel.send("session", {"pid": pid})
 
 
+def _made_elsewhere() -> Any:
+    """Return the shell. IPython makes its folders as it starts: in a passing place, so that the user's stay as is."""
+    before = os.environ.get("IPYTHONDIR")
+    with tempfile.TemporaryDirectory(prefix="nbagent-") as passing:
+        os.environ["IPYTHONDIR"] = passing
+        shell = make_shell()
+    if before is None:
+        del os.environ["IPYTHONDIR"]
+    else:
+        os.environ["IPYTHONDIR"] = before
+    return shell
+
+
 def make_shell() -> Any:
     """Return an IPython shell as ipykernel has it, without a kernel around it."""
     from ipykernel.zmqshell import ZMQInteractiveShell
@@ -66,7 +81,17 @@ def make_shell() -> Any:
     shell = Shell.instance(config=config)
     shell.kernel = _NoKernel()
     shell.user_ns.update(__name__="__main__")
+    shell.extension_manager.load_extension("storemagic")  # as ipykernel does
     return shell
+
+
+def _give_profile(shell: Any) -> None:
+    """Let the shell keep its files (of `%store`, say) where this branch may write."""
+    from IPython.core.profiledir import ProfileDir
+
+    folder = os.environ.get("IPYTHONDIR") or os.path.expanduser("~/.ipython")
+    shell.ipython_dir = folder
+    shell.profile_dir = ProfileDir(location=os.path.join(folder, "profile_default"))
 
 
 class _NoKernel:
@@ -105,7 +130,7 @@ def start_session(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]"
         default_signals()
         os.setsid()
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        got = lockdown.enter_namespaces(policy)
+        got = _enter(policy)
         pid = os.fork()
         if pid == 0:
             _first_node(shell, policy, descriptors)
@@ -118,6 +143,16 @@ def start_session(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]"
     os._exit(3)
 
 
+def _enter(policy: "dict[str, Any]") -> "dict[str, Any]":
+    """Leave the user's world behind, keeping a way to the scratch's real folder; in mode `full` stay in it."""
+    if policy["mode"] == "full":
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        os.chdir(policy["cwd"])
+        return {"namespaces": {}, "cow": False, "store": None, "lower": None}
+    scratch = os.open(policy["scratch"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return {**lockdown.enter_namespaces(policy), "scratch": scratch}
+
+
 def _first_node(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]") -> None:
     channel = Channel(socket.socket(fileno=descriptors[1]))
     try:
@@ -126,10 +161,15 @@ def _first_node(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]") 
         os.dup2(null, 0)
         os.close(null)
         heirs.forget_exits()
-        report = lockdown.confine(policy, {0, 1, 2, channel.fileno()})
+        keep = {0, 1, 2, channel.fileno()}
+        if policy["mode"] == "full":
+            report: "dict[str, Any]" = {"descriptors": inherited.neutralise(keep)}
+        else:
+            report = lockdown.confine(policy, keep)
         sys.path[:] = ["", *(path for path in sys.path if path)]
         sys.argv = [""]
         heirs.new_loop()
+        _give_profile(shell)
         node = Node(shell, channel)
         channel.send("ready", {"pid": os.getpid(), "report": report})
     except (lockdown.ConfinementError, OSError) as error:

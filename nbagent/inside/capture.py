@@ -14,6 +14,7 @@ from .frames import Channel
 
 _FLUSH_AFTER = 200
 _MOST_TEXT = 1 << 20  # characters of one message
+_MOST_DATA = 32 << 20  # characters of one representation in a display
 _NO_INPUT = "raw_input was called, but this frontend does not support input requests."
 
 
@@ -87,8 +88,22 @@ class FrameSession(Session):  # type: ignore[misc]  # jupyter_client has no type
             metadata, buffers = msg_or_type.get("metadata"), buffers or msg_or_type.get("buffers")
         sys.stdout.flush()
         sys.stderr.flush()
-        self.nbagent_channel().send(kind, content or {}, metadata, list(buffers or ()))
+        self.nbagent_channel().send(kind, _bounded(content or {}), metadata, list(buffers or ()))
         return {"msg_type": kind, "content": content}
+
+
+def _bounded(content: "dict[str, Any]") -> "dict[str, Any]":
+    """Leave out what is too large to show, and say so, instead of having the whole message refused."""
+    data = content.get("data")
+    if not isinstance(data, dict):
+        return content
+    large = {kind: len(value) for kind, value in data.items() if isinstance(value, str) and len(value) > _MOST_DATA}
+    if not large:
+        return content
+    kept = {kind: value for kind, value in data.items() if kind not in large}
+    told = ", ".join("%d MB of %s" % (size >> 20, kind) for kind, size in large.items())
+    kept.setdefault("text/plain", "[nbagent: %s are too much to show]" % told)
+    return {**content, "data": kept}
 
 
 def wire(shell: Any, channel: Callable[[], Channel]) -> None:

@@ -13,6 +13,8 @@ import stat
 from collections.abc import Iterator
 from typing import Any, Optional
 
+from .commit import Carrier
+
 _MOST_BYTES = 256 << 20
 _PRIVATE = ("/tmp", "/var/tmp")
 
@@ -31,6 +33,8 @@ class Files:
             self._plain += [path for path in _PRIVATE if os.path.isdir(path)]
         if got["lower"] is not None:
             self._lower = "/proc/self/fd/%d" % got["lower"]
+        self._real: Optional[int] = got.get("scratch") if got["store"] is not None else None
+        self._writes = policy["mode"] == "workspace-write"
         self._states: "dict[int, dict[str, Any]]" = {}
         self._copies: "dict[Any, str]" = {}
         self._counter = 0
@@ -78,11 +82,27 @@ class Files:
 
     def changed(self) -> "list[str]":
         """Return what was written, relative to the workspace where it lies there; at most 1,000 names."""
-        base = (self._workspace or "/").rstrip("/") + "/"
+        base = self._workspace.rstrip("/") + "/" if self._workspace else None
         names = [
-            path[len(base) :] if path.startswith(base) else path for path, e in self._now().items() if e[0] != "dir"
+            path[len(base) :] if base and path.startswith(base) else path
+            for path, entry in self._now().items()
+            if entry[0] != "dir"
         ]
         return sorted(names)[:1000]
+
+    def hand_over(self, never: "Optional[list[str]]") -> "dict[str, Any]":
+        """Carry the scratch into the folder of the host that it stands for, and tell what happened to the workspace.
+
+        never: names that stay as they are in the real workspace, where the changes go in mode `workspace-write` (None:
+        they go nowhere). Without a private view everything is in the real folders already.
+        """
+        workspace, scratch = Carrier(never or ()), Carrier(ours=".home")
+        if self._store is not None:
+            if self._real is not None:
+                _carried(scratch, self._store + "/scratch", self._real)
+            if self._lower is not None and self._writes and never is not None:
+                _carried(workspace, self._store + "/upper", self._lower)
+        return {"workspace": workspace.report(), "scratch": scratch.report()}
 
     def used(self) -> int:
         """Return the bytes of all files that were written."""
@@ -164,11 +184,25 @@ class Files:
         return original if os.path.lexists(original) else None
 
 
+def _carried(carrier: Carrier, source: str, target: "int | str") -> None:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    left = os.open(source, flags)
+    right = os.open(target, flags) if isinstance(target, str) else os.dup(target)
+    try:
+        carrier.carry(left, right)
+    finally:
+        os.close(left)
+        os.close(right)
+
+
 def _entry(path: str, status: os.stat_result) -> Any:
     if stat.S_ISDIR(status.st_mode):
         return ("dir",)
     if stat.S_ISLNK(status.st_mode):
-        return ("link", os.readlink(path))
+        try:
+            return ("link", os.readlink(path))
+        except OSError:
+            return ("other", 0)
     if stat.S_ISREG(status.st_mode):
         return ("file", status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return ("other", status.st_mode)
@@ -184,7 +218,10 @@ def _walk(root: str) -> "Iterator[tuple[str, os.stat_result]]":
         except OSError:
             continue
         for entry in entries:
-            status = entry.stat(follow_symlinks=False)
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # a process that was left behind removed it just now
             if status.st_dev != device:
                 continue
             yield entry.path, status

@@ -45,6 +45,7 @@ class Channel:
         head = json.dumps(
             {"type": kind, "content": content, "metadata": metadata or {}, "sizes": [view.nbytes for view in views]},
             default=_named,
+            ensure_ascii=False,  # so that "replace" below gets at lone surrogates, which JSON readers refuse
         ).encode("utf-8", "replace")
         start = HEAD.pack(len(head), sum(view.nbytes for view in views)) + head
         with self._sending:

@@ -20,6 +20,7 @@ from typing import Any
 
 from . import heirs
 from .capture import wire
+from .clues import clues
 from .frames import Channel
 from .state import Watch
 
@@ -63,7 +64,7 @@ class Node:
         error = result.error_before_exec or result.error_in_exec
         raised = None
         if error is not None:
-            raised = {"ename": type(error).__name__, "evalue": _text(error)}
+            raised = {"ename": type(error).__name__, "evalue": _text(error), "clues": clues(error)}
         self._channel.send(
             "done",
             {

@@ -8,7 +8,7 @@ from typing import assert_never
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from nbagent.core.cells import Cell, Provenance
-from nbagent.core.outputs import Display, Output, Raised, Result, StreamText
+from nbagent.core.outputs import UNTRUSTED, Display, Output, Raised, Result, StreamText
 
 Json = Mapping[str, JsonValue]
 _OUTPUT: TypeAdapter[Output] = TypeAdapter(Output)
@@ -83,6 +83,10 @@ def _output(item: JsonValue) -> Output | None:
         return None
 
 
+def _without_mark(metadata: Json) -> dict[str, JsonValue]:
+    return {key: value for key, value in metadata.items() if key != UNTRUSTED}
+
+
 def _is_text(mime: str) -> bool:
     return not mime.endswith("json")
 
@@ -94,14 +98,14 @@ def _stored(output: Output) -> dict[str, JsonValue]:
         case Display():
             return {
                 "data": _bundle(output.data),
-                "metadata": dict(output.metadata),
+                "metadata": _without_mark(output.metadata),
                 "output_type": "display_data",
             }
         case Result():
             return {
                 "data": _bundle(output.data),
                 "execution_count": output.execution_count,
-                "metadata": dict(output.metadata),
+                "metadata": _without_mark(output.metadata),
                 "output_type": "execute_result",
             }
         case Raised():

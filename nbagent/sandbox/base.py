@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from pydantic import JsonValue
 
 import nbagent.inside
 from nbagent.core.errors import CannotConfine, SandboxError
-from nbagent.sandbox.access import environment
 from nbagent.sandbox.wire import Gone, Wire
 
 _START = Path(nbagent.inside.__file__).parent / "start.py"
@@ -61,11 +61,12 @@ class BaseProcess:
     """Starts the base process at first use, and again when it died.
 
     python: the interpreter whose libraries the code uses; it needs ipykernel, nbagent need not be installed there.
+    variables: its environment, which confined code could find in memory.
     preload: import NumPy, pandas and matplotlib beforehand where they are installed.
     """
 
-    def __init__(self, python: Path, *, preload: bool = True) -> None:
-        self._python, self._preload = python, preload
+    def __init__(self, python: Path, variables: Mapping[str, str], *, preload: bool = True) -> None:
+        self._python, self._variables, self._preload = python, variables, preload
         self._process: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._starting = asyncio.Lock()
@@ -119,7 +120,7 @@ class BaseProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=environment(os.environ),
+                env=dict(self._variables),
                 cwd="/",
             )
         except OSError as error:

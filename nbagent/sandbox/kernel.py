@@ -25,9 +25,9 @@ from nbagent.core.outputs import Execution
 from nbagent.ports import ShowOutput
 from nbagent.sandbox import access as rules
 from nbagent.sandbox.access import Access, Layers
+from nbagent.sandbox.collect import Collector
 from nbagent.sandbox.interpreter import inspect
 from nbagent.sandbox.kernelspec import KernelSpec
-from nbagent.sandbox.messages import Collector
 from nbagent.sandbox.probe import LAUNCHER, probe
 
 _READY_SECONDS = 60.0
@@ -71,10 +71,10 @@ class RestrictedKernel:
         """Run one cell to its end, as `nbagent.ports.Branch.run` promises."""
         if self._process is None or self._process.returncode is not None:
             raise SandboxError("The kernel has ended, so the cell was not run. Start another.")
-        collector = Collector(self._access.limits.output_mb * _MEGABYTE)
+        collector = Collector(self._access.limits.output_mb * _MEGABYTE, show)
         seconds = self._access.limits.wall_seconds if timeout is None else timeout
         started = time.monotonic()
-        talk = asyncio.ensure_future(self._converse(source, collector, show))
+        talk = asyncio.ensure_future(self._converse(source, collector))
         try:
             ended = await self._first(talk, seconds)
         except asyncio.CancelledError:
@@ -82,13 +82,13 @@ class RestrictedKernel:
             await self.close()
             raise
         took = time.monotonic() - started
-        if ended is talk and not collector.full:
+        if ended is talk and not collector.cut:
             talk.result()
             return collector.execution(took)
         talk.cancel()
         status = self._process.returncode
         await self.close()
-        if collector.full:
+        if collector.cut:
             detail = f"more than {self._access.limits.output_mb} MB of output"
             return collector.cut_short("limited", detail, took)
         if ended is None:
@@ -215,11 +215,11 @@ class RestrictedKernel:
             death.cancel()
         return talk if talk in done else death if death in done else None
 
-    async def _converse(self, source: str, collector: Collector, show: ShowOutput | None) -> None:
+    async def _converse(self, source: str, collector: Collector) -> None:
         client = self._client
         message = client.execute(source, allow_stdin=False, stop_on_error=False)
         replied = idle = False
-        while not (replied and idle) and not collector.full:
+        while not (replied and idle) and not collector.cut:
             if not idle:
                 news = await _next(client.get_iopub_msg(timeout=None if not replied else 5.0))
                 if news is None:
@@ -227,9 +227,7 @@ class RestrictedKernel:
                 if news["parent_header"].get("msg_id") != message:
                     continue
                 idle = news["msg_type"] == "status" and news["content"].get("execution_state") == "idle"
-                output = collector.take(news["msg_type"], news["content"])
-                if output is not None and show is not None:
-                    show(output)
+                collector.message(news["msg_type"], news["content"])
             else:
                 reply = await _next(client.get_shell_msg(timeout=None))
                 if reply is not None and reply["parent_header"].get("msg_id") == message:

@@ -35,6 +35,22 @@ _PATTERNS = (".env*", "jpserver-*.json", "nbserver-*.json", "kernel-*-*-*.json")
 PROTECTED = (".git", ".hg", ".svn", ".jupyter", ".ipython")
 """Folders (or files) of a workspace that stay as they are even where the rest may be written."""
 
+NEVER_WRITTEN = tuple(
+    pattern.lower()
+    for pattern in (
+        *PROTECTED, *_NAMES, *_PATTERNS, "*.ipynb", ".ipynb_checkpoints", ".gitattributes", ".gitmodules", ".gitconfig",
+        ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".zshrc", ".zshenv",
+        ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login", ".config/fish", ".inputrc",
+        ".xinitrc", ".xprofile", ".xsession", ".xsessionrc", ".pam_environment", ".pythonrc", ".pythonrc.py",
+        ".vimrc", ".exrc", ".emacs", ".config/autostart", ".config/systemd", ".config/environment.d",
+        ".vscode", ".idea", ".devcontainer", ".devcontainer.json", ".fleet", ".zed", ".cursor", ".cursorrules",
+        ".windsurf", ".windsurfrules", ".mcp.json", "mcp.json", "agents.md", "claude.md", "gemini.md", ".clinerules",
+        ".github", ".gitlab-ci.yml", ".pre-commit-config.yaml", ".husky", "sitecustomize.py", "usercustomize.py",
+    )
+)  # fmt: skip
+"""Names, in lower case, that code never changes in a real workspace: secrets, notebooks, and what shells, editors,
+agents, git and interpreters obey on their own."""
+
 
 def find(roots: Iterable[Path], *, at_most: int | None = None) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Return the secrets below `roots`, what is protected there, and whether all was looked at.

@@ -3,87 +3,96 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
 
+from nbagent.sandbox import processes
 from nbagent.sandbox.access import Limits
 
 _PERIOD = 0.1
 """Seconds between two looks. A process that touches memory at 4 GB/s gets 0.4 GB further in that time."""
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_TICK = os.sysconf("SC_CLK_TCK")
+_STALL_SECONDS = 3.0
+_SPARE = 16  # the processes of the sandbox itself, and checkpoints that sleep
 
 
 class Watchdog:
-    """Watches the tree below one process. Memory is the sum of proportional set sizes: a shared page counts once."""
+    """Watches the tree below one process. nodes: tells which processes in it are branches, by their inner numbers.
 
-    def __init__(self, root: int, limits: Limits) -> None:
-        self._root, self._limits = root, limits
+    Memory is anonymous and shared memory, a shared page counted once among all, and what /dev/shm holds.
+    """
 
-    async def until_exceeded(self) -> str:
-        """Return, when a limit is exceeded, which: a clause for the user."""
-        cpu = sum(_cpu_seconds(pid) for pid in tree(self._root))
+    def __init__(self, root: int, limits: Limits, nodes: Callable[[], Collection[int]] = tuple) -> None:
+        self._root, self._limits, self._nodes = root, limits, nodes
+
+    async def until_exceeded(self, node: int | None = None) -> str:
+        """Return, when a limit is exceeded, which: a clause for the user. `node` is the branch that runs code."""
+        pids = list(processes.tree(self._root))
+        cpu = sum(map(processes.cpu_seconds, pids))
+        memory = _Memory(self._limits.memory_mb << 20)
+        stall = _Stall(self._host_pid(pids, node), self._nodes)
         while True:
             await asyncio.sleep(_PERIOD)
-            exceeded = self._look(cpu)
-            if exceeded:
-                return exceeded
+            pids = list(processes.tree(self._root))
+            if sum(len(processes.tasks(pid)) for pid in pids) > self._limits.processes + _SPARE + len(self._nodes()):
+                return f"it had more than {self._limits.processes} processes and threads"
+            if sum(map(processes.cpu_seconds, pids)) - cpu > self._limits.cpu_seconds:
+                return f"it used more than {self._limits.cpu_seconds:g} s of CPU time"
+            if memory.exceeded(pids):
+                return f"it used more than {self._limits.memory_mb} MB of memory"
+            if stall.for_ever():
+                return "all its threads wait for each other, so it would never end"
 
-    def _look(self, cpu_before: float) -> str:
-        pids = list(tree(self._root))
-        tasks = sum(_tasks(pid) for pid in pids)
-        if tasks > self._limits.processes + 16:
-            return f"it had more than {self._limits.processes} processes and threads"
-        if sum(_cpu_seconds(pid) for pid in pids) - cpu_before > self._limits.cpu_seconds:
-            return f"it used more than {self._limits.cpu_seconds:g} s of CPU time"
-        bound = self._limits.memory_mb << 20
-        # The cheap sum counts shared pages once per process, so it is only ever too high.
-        if sum(_resident(pid) for pid in pids) > bound and sum(_proportional(pid) for pid in pids) > bound:
-            return f"it used more than {self._limits.memory_mb} MB of memory"
-        return ""
+    @staticmethod
+    def _host_pid(pids: list[int], node: int | None) -> int | None:
+        return next((pid for pid in pids if node is not None and processes.inner_pid(pid) == node), None)
 
 
-def tree(root: int) -> Iterator[int]:
-    """Yield the processes below `root`, and `root`."""
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        for task in _listed(f"/proc/{pid}/task"):
-            waiting += [int(word) for word in _text(f"/proc/{pid}/task/{task}/children").split()]
+class _Memory:
+    """Asks for the exact sum, which costs milliseconds per process, only when a cheap upper bound is over the limit."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._exact: int | None = None
+        self._quick = 0
+        self._faults: dict[int, int] = {}
+
+    def exceeded(self, pids: list[int]) -> bool:
+        """Return whether the tree holds more than the bound."""
+        quick = sum(map(processes.quick_memory, pids))
+        shm = max(map(processes.private_shm, pids[-4:]), default=0)  # one of them lets itself be looked at
+        if quick + shm <= self._bound:
+            self._exact = None
+            return False
+        faults = {pid: processes.faulted_bytes(pid) for pid in pids}
+        if self._exact is not None:
+            copied = sum(max(0, now - self._faults.get(pid, 0)) for pid, now in faults.items())
+            if self._exact + max(0, quick - self._quick) + copied + shm <= self._bound:
+                return False
+        shares = [processes.exact_memory(pid) for pid in pids]
+        anonymous = sum(share for share, _ in shares)
+        self._exact = anonymous + sum(share for _, share in shares)
+        self._quick, self._faults = quick, faults
+        return anonymous + max(shm, self._exact - anonymous) > self._bound
 
 
-def _tasks(pid: int) -> int:
-    return len(_listed(f"/proc/{pid}/task"))
+class _Stall:
+    """Tells a dead-lock from waiting: a fork of a process with thread pools may wait for a thread that is not there."""
 
+    def __init__(self, node: int | None, nodes: Callable[[], Collection[int]]) -> None:
+        self._node, self._nodes = node, nodes
+        self._looks, self._cpu = 0, -1.0
 
-def _cpu_seconds(pid: int) -> float:
-    stat = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / _TICK if len(stat) > 12 else 0.0
+    def for_ever(self) -> bool:
+        """Return whether no thread moved, or could move, for some seconds. Call it once in each period."""
+        if self._node is None or not processes.waits_for_ever(self._node):
+            self._looks = 0
+            return False
+        cpu = processes.cpu_seconds(self._node)
+        self._looks = self._looks + 1 if cpu == self._cpu else 0
+        self._cpu = cpu
+        return self._looks * _PERIOD > _STALL_SECONDS and not self._has_company()
 
-
-def _resident(pid: int) -> int:
-    fields = _text(f"/proc/{pid}/statm").split()
-    return int(fields[1]) * _PAGE if len(fields) > 1 else 0
-
-
-def _proportional(pid: int) -> int:
-    for line in _text(f"/proc/{pid}/smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _listed(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
+    def _has_company(self) -> bool:
+        """Return whether the code started processes that live: one of them may free the lock."""
+        assert self._node is not None
+        nodes = set(self._nodes())
+        return any(processes.inner_pid(pid) not in nodes for pid in processes.children(self._node))

@@ -16,12 +16,20 @@ from nbagent.inside.frames import HEAD
 
 _MOST_HEAD = 64 << 20
 _MOST_BODY = 256 << 20
+_MOST_PARTS = 4_000_000
+"""JSON values in one head. A megabyte of `[],[],` becomes 30 MB of Python lists; of this many it is some 400 MB."""
 _PIECE = 1 << 18
+TOO_BIG = "too big"
+"""The kind of a frame that was read past because it is larger than asked for; `size` says how large."""
 _HEADS = TypeAdapter(dict[str, JsonValue])
 
 
 class Gone(SandboxError):
-    """The other end is closed, or sent something that is not a frame."""
+    """The other end is closed, or its word is worth nothing any more."""
+
+
+class Garbled(Gone):
+    """The other end sent something that is not a frame."""
 
 
 class Frame(BaseModel, frozen=True):
@@ -65,12 +73,20 @@ class Wire:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    async def receive(self) -> Frame:
-        """Return the next frame. Raises `Gone` at the end, and for anything that is not a frame."""
+    async def receive(self, most: int = _MOST_HEAD) -> Frame:
+        """Return the next frame; one of more than `most` bytes is read past, and comes as `TOO_BIG`.
+
+        Raises `Gone` at the end, and `Garbled` for anything that is not a frame.
+        """
         head_size, body_size = HEAD.unpack(await self._exactly(HEAD.size))
         if head_size > _MOST_HEAD or body_size > _MOST_BODY:
-            raise Gone("The restricted process sent more than a message may hold.")
+            raise Garbled("it sent more than a message may hold")
+        if head_size + body_size > most:
+            await self._past(head_size + body_size)
+            return Frame(kind=TOO_BIG, content={}, metadata={}, size=head_size + body_size)
         head, body = await self._exactly(head_size), await self._exactly(body_size)
+        if head.count(b",") + head.count(b"[") + head.count(b"{") > _MOST_PARTS:
+            return Frame(kind=TOO_BIG, content={}, metadata={}, size=head_size + body_size)
         try:
             parsed = _HEADS.validate_json(head)
             frame = Frame.model_validate(
@@ -82,9 +98,9 @@ class Wire:
                 }
             )
         except (ValidationError, RecursionError) as error:
-            raise Gone("The restricted process sent something that is not a message.") from error
+            raise Garbled("it sent something that is not a message") from error
         if body and not _attach(frame, body, parsed.get("sizes")):
-            raise Gone("The restricted process sent something that is not a message.")
+            raise Garbled("it sent something that is not a message")
         return frame
 
     async def expect(self, kind: str) -> Frame:
@@ -94,18 +110,24 @@ class Wire:
             raise Gone(str(frame.content.get("why", f"The restricted process answered {frame.kind!r}."))[:500])
         return frame
 
+    async def _past(self, count: int) -> None:
+        while count > 0:
+            count -= len(await self._piece(count))
+
     async def _exactly(self, count: int) -> bytes:
-        loop = asyncio.get_running_loop()
         data = bytearray()
         while len(data) < count:
-            try:
-                piece = await loop.sock_recv(self._socket, min(count - len(data), _PIECE))
-            except (OSError, ValueError) as error:
-                raise Gone("The restricted process is gone.") from error
-            if not piece:
-                raise Gone("The restricted process is gone.")
-            data += piece
+            data += await self._piece(count - len(data))
         return bytes(data)
+
+    async def _piece(self, most: int) -> bytes:
+        try:
+            piece = await asyncio.get_running_loop().sock_recv(self._socket, min(most, _PIECE))
+        except (OSError, ValueError) as error:
+            raise Gone("The restricted process is gone.") from error
+        if not piece:
+            raise Gone("The restricted process is gone.")
+        return piece
 
 
 def _attach(frame: Frame, body: bytes, sizes: JsonValue) -> bool:

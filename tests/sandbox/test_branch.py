@@ -14,7 +14,7 @@ from nbagent.core.errors import SandboxError
 from nbagent.core.outputs import Display, Result, StreamText
 from nbagent.sandbox.access import Access, Limits
 from nbagent.sandbox.branch import BaseSandbox, ProcessBranch
-from nbagent.sandbox.watchdog import tree
+from nbagent.sandbox.processes import tree
 
 
 @pytest.fixture
