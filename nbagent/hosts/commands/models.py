@@ -20,12 +20,14 @@ def run(args: argparse.Namespace) -> int:
     import json
     import os
     from dataclasses import asdict
+    from pathlib import Path
 
     from nbagent.core.errors import ExitCode, ModelError
-    from nbagent.models.catalog import HOW_TO_GET_ONE, ModelProfile
+    from nbagent.hosts.settings import load
+    from nbagent.models.catalog import HOW_TO_GET_ONE
     from nbagent.models.discovery import reachable
 
-    profiles: dict[str, ModelProfile] = {}
+    profiles = load(Path.cwd(), {}).settings.profiles
     found, silent = asyncio.run(reachable(args.provider, profiles, os.environ))
     if args.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
