@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -19,6 +20,7 @@ from nbagent.core.session import Session
 from nbagent.hosts.agent import Wishes, work
 from nbagent.hosts.headless import Nobody
 from nbagent.hosts.run_view import JsonLines, Lines
+from nbagent.hosts.settings import Settings, load
 from nbagent.hosts.undo import keep
 from nbagent.models.catalog import ModelProfile
 from nbagent.notebooks.file import write
@@ -29,11 +31,13 @@ def run_task(args: argparse.Namespace) -> int:
     task = sys.stdin.read() if args.task == "-" else str(args.task)
     if not task.strip():
         raise UsageError("The task is empty. Say what to do.")
+    settings = _settings(args)
+    profiles = _profiles(args, settings)
     notebook = _notebook(args.notebook, args.output)
     before = notebook.read_bytes()
     user = Nobody(JsonLines(sys.stdout) if args.json else Lines(sys.stderr))
     spoken = UserSpoke(text=task, output_schema=_schema(args.output_schema))
-    session = asyncio.run(_stoppable(_wishes(args, notebook), spoken, user, args.session))
+    session = asyncio.run(_stoppable(_wishes(args, notebook, settings, profiles), spoken, user, args.session))
     after = notebook.read_bytes()
     if after != before and args.output is None:
         keep(notebook, before, after)
@@ -54,28 +58,42 @@ async def _stoppable(wishes: Wishes, spoken: UserSpoke, user: Nobody, session: s
     return await work(wishes, spoken, user, session)
 
 
-def _wishes(args: argparse.Namespace, notebook: Path) -> Wishes:
+def _settings(args: argparse.Namespace) -> Settings:
+    """Return the settings for the notebook, with the flags on top."""
+    given = ("effort", "approve", "privacy", "readable", "max_requests", "max_tokens", "max_seconds")
+    flags = {name: getattr(args, name) for name in given}
+    settings = load(args.notebook.absolute().parent, {**flags, "model": args.profile or args.model}).settings
+    if args.profile and args.profile not in settings.profiles:
+        known = ", ".join(sorted(settings.profiles)) or "none"
+        raise UsageError(f"There is no profile {args.profile!r} in your settings; there: {known}.")
+    return settings
+
+
+def _wishes(
+    args: argparse.Namespace, notebook: Path, settings: Settings, profiles: Mapping[str, ModelProfile]
+) -> Wishes:
     return Wishes(
         notebook=notebook,
-        model=args.model,
-        profiles=_profiles(args),
-        approve=args.approve,
-        privacy=args.privacy,
-        effort=args.effort,
-        budget=Budget(requests=args.max_requests, tokens=args.max_tokens, seconds=args.max_seconds),
+        model=settings.model,
+        profiles=dict(profiles),
+        approve=settings.approve,
+        privacy=settings.privacy,
+        effort=settings.effort,
+        budget=Budget(requests=settings.max_requests, tokens=settings.max_tokens, seconds=settings.max_seconds),
         kernel=args.python or args.kernel,
-        readable=tuple(args.readable),
+        readable=tuple(path.expanduser() for path in settings.readable),
         cell_seconds=args.cell_timeout,
     )
 
 
-def _profiles(args: argparse.Namespace) -> dict[str, ModelProfile]:
+def _profiles(args: argparse.Namespace, settings: Settings) -> Mapping[str, ModelProfile]:
+    """A named address stands for the whole provider: a profile's key and headers are not sent to another server."""
     if args.base_url is None and args.protocol is None:
-        return {}
+        return settings.profiles
     provider, _, name = (args.model or "").partition("/")
     if not provider or not name:
         raise UsageError("--base-url and --protocol need --model provider/name.")
-    return {provider: ModelProfile(base_url=args.base_url or "", protocol=args.protocol)}
+    return {**settings.profiles, provider: ModelProfile(base_url=args.base_url or "", protocol=args.protocol)}
 
 
 def _notebook(path: Path, output: Path | None) -> Path:

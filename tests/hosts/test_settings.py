@@ -56,3 +56,18 @@ def test_a_bad_file_is_one_sentence_without_the_value_and_exit_code_2(user: Path
     assert len(done.stderr.splitlines()) == 1
     assert str(user) in done.stderr
     assert "s3cret" not in done.stderr
+
+
+def test_run_takes_a_profile_by_name_and_refuses_an_unknown_one(user: Path, tmp_path: Path) -> None:
+    user.write_text('[profiles.away]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n')
+    notebook = tmp_path / "n.ipynb"
+    notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    codes = {}
+    for name in ("away", "other"):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbagent", "run", str(notebook), "say hello", "--profile", name],
+            capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env={**os.environ, "NBAGENT_DATA_DIR": str(tmp_path / "data")},
+        )  # fmt: skip
+        codes[name] = (done.returncode, "no profile 'other'" in done.stderr)
+    assert codes == {"away": (4, False), "other": (2, True)}

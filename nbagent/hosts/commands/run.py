@@ -13,27 +13,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     parser.add_argument("task", help="what to do, in your words; - reads it from standard input")
-    parser.add_argument("--model", metavar="PROVIDER/NAME", help="the model to ask (see `nbagent models`)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", metavar="PROVIDER/NAME", help="the model to ask (see `nbagent models`)")
+    which.add_argument("--profile", metavar="NAME", help="a profile of your settings that names the model")
     parser.add_argument("--base-url", metavar="URL", help="where the named provider's server is")
     parser.add_argument("--protocol", choices=("responses", "chat", "messages"), help="what that server speaks")
     parser.add_argument("--effort", choices=("none", "minimal", "low", "medium", "high", "xhigh"))
     parser.add_argument(
         "--approve",
         choices=("none", "cells", "all"),
-        default="all",
-        help="none: only show proposals; cells: edit cells, run nothing; all: edit and run in the restricted copy",
+        help="none: only show proposals; cells: edit cells, run nothing; all (default): edit and run in the copy",
     )
     parser.add_argument(
         "--privacy",
         choices=("schema", "samples", "outputs"),
-        default="outputs",
-        help="what of your data the model sees: types and shapes, a few lines, or outputs as they are",
+        help="what of your data the model sees: types and shapes, a few lines, or outputs as they are (default)",
     )
     parser.add_argument("--output", type=Path, metavar="PATH", help="work on a copy written here")
     parser.add_argument("--session", metavar="ID", help="go on with this session (see `nbagent sessions list`)")
     parser.add_argument("--kernel", metavar="NAME", help="kernelspec whose interpreter runs the code")
     parser.add_argument("--python", type=Path, metavar="PATH", help="interpreter that runs the code")
-    parser.add_argument("--readable", type=Path, action="append", default=[], metavar="DIR", help="code may read this")
+    parser.add_argument("--readable", type=Path, action="append", metavar="DIR", help="code may read this")
     parser.add_argument("--cell-timeout", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--max-requests", type=int, metavar="N", help="requests to the model for this task")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="tokens in and out for this task")
