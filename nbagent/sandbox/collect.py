@@ -8,6 +8,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from nbagent.core.outputs import UNTRUSTED, Display, Execution, Output, Raised, Result, StreamText
 from nbagent.ports import ShowOutput
+from nbagent.sandbox.tame import tame, tamed
 
 _FLOOD = 8
 """Times the bound on output after which the code is stopped instead of read on."""
@@ -21,7 +22,8 @@ class Collector:
     """Takes messages and raw text; `outputs()` is what the cell's outputs are.
 
     limit: bytes that are kept; what comes after is dropped and said in one line. What does not have the shape of the
-    Jupyter protocol is left out. `show` gets each output as it arrives. mark: displays are marked as untrusted.
+    Jupyter protocol is left out. `show` gets each output as it arrives. mark: the code is not trusted:
+    displays are marked so, and terminal escapes beyond colours are spelled.
     """
 
     def __init__(self, limit: int, show: ShowOutput | None = None, *, mark: bool = False) -> None:
@@ -47,6 +49,7 @@ class Collector:
         """Take stream text; consecutive text of one stream is one output, as nbformat has it."""
         if not text or not self._fits(len(text) if text.isascii() else len(text.encode("utf-8", "replace"))):
             return
+        text = tame(text) if self._mark else text
         self._cleared()
         new = StreamText(name="stderr" if name == "stderr" else "stdout", text=text)
         last = self._outputs[-1] if self._outputs else None
@@ -116,6 +119,7 @@ class Collector:
         return self._seen <= self._limit
 
     def _take(self, output: Output, *, update: bool) -> None:
+        output = tamed(output) if self._mark else output
         if self._mark and isinstance(output, Display | Result):
             output = output.model_copy(update={"metadata": {**output.metadata, UNTRUSTED: True}})
         if update and isinstance(output, Display):

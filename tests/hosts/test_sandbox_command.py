@@ -41,7 +41,7 @@ print("aside", file=sys.stderr)
     assert sandbox(workspace, source) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
-        "\\x1b]52;c;evil\\x07 é", "from a shell", "<Figure>", "[image/png, 9 bytes]", "42"
+        "\N{SYMBOL FOR ESCAPE}]52;c;evil\\x07 é", "from a shell", "<Figure>", "[image/png, 9 bytes]", "42"
     ]  # fmt: skip
     assert shown.err == "aside\n"
 
