@@ -17,9 +17,11 @@ _COUNT_NULLS_BELOW = 20_000_000
 
 def describe(value: Any) -> str:
     """Return a few words on a value: `DataFrame 891 x 12, 177 nulls, 84.1 kB (age float64, name str, ...)`."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and isinstance(value, (int, float, complex, str, bytes)):
+        return "%s %s" % (kind.__name__, describe(value.item()))  # type: ignore[union-attr]  # a NumPy scalar
     if isinstance(value, _SCALARS):
         return _scalar(value)
-    kind = type(value)
     root = (kind.__module__ or "").split(".")[0]
     described = None
     if root == "pandas":

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from types import FrameType
 
 _WAITING_CALLS = frozenset({0, 7, 23, 34, 35, 43, 45, 47, 61, 128, 230, 232, 247, 270, 271, 281, 288, 441})
 """x86_64 numbers (Linux's syscall_64.tbl) of calls that only wait: read, poll, select, pause, nanosleep, accept,
@@ -37,10 +38,13 @@ _PAUSE = 0.003
 def reasons_not_to_fork() -> list[str]:
     """Return why a fork would endanger this process or give a crippled child; an empty list means: fork.
 
-    Call it on the main thread. Each reason is a clause that fits after "because". Takes some milliseconds.
+    Call it on the main thread. Each reason is a clause that fits after "because". Takes some milliseconds. What it
+    finds may have changed when it returns: `still.fork_when_still` looks once more.
     """
     if sys.platform != "linux":
         return ["forking a process with threads is only safe on Linux"]
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return ["this Python runs threads side by side (free-threaded), so none can be held still for a fork"]
     if threading.current_thread() is not threading.main_thread():
         return ["only the main thread may fork, and another one asked"]
     lasting = _pools() + _libraries() + _memory()
@@ -68,26 +72,27 @@ def _busy_now() -> list[str]:
             continue
         thread = python.get(tid)
         frame = frames.get(thread.ident) if thread is not None and thread.ident is not None else None
-        file = os.path.basename(frame.f_code.co_filename) if frame is not None else None
-        if not _waits(entry, file):
+        if may_compute(_read("/proc/self/task/%s/syscall" % entry), frame):
             name = "a native thread (%s)" % _comm(entry) if thread is None else "the thread %r" % thread.name
             found.append("%s may be computing in native code" % name)
     return found
 
 
-def _waits(tid: str, python_file: str | None) -> bool:
-    """Tell whether a thread provably waits. A thread that is gone does."""
-    call = _read("/proc/self/task/%s/syscall" % tid)
+def may_compute(call: str | None, frame: FrameType | None) -> bool:
+    """Tell whether a thread may be in native code. One that is gone is not, nor one that provably waits.
+
+    call: what /proc/PID/task/TID/syscall says. frame: the thread's innermost Python frame; None for a native thread.
+    """
     if call is None:
-        return True
+        return False
     number = call.split()[0] if call.split() else "running"
     if number == "running":
-        return False
+        return True
     if int(number) in _FUTEX:
         # A native thread (no Python frame) asleep on a futex is an idle pool worker: whoever would use the pool now
         # is a Python thread and is judged itself. A Python thread may be in a library's lock: only known waits pass.
-        return python_file is None or python_file in _WAITING_FILES
-    return int(number) in _WAITING_CALLS
+        return frame is not None and os.path.basename(frame.f_code.co_filename) not in _WAITING_FILES
+    return int(number) not in _WAITING_CALLS
 
 
 def _pools() -> list[str]:

@@ -7,6 +7,7 @@ single-threaded unless the user's code makes threads.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -19,6 +20,8 @@ import warnings
 from typing import Any
 
 from . import heirs
+from .adopt import offer
+from .attempts import Attempts
 from .capture import wire
 from .clues import clues
 from .frames import Channel
@@ -28,13 +31,17 @@ _libc = ctypes.CDLL(None)
 
 
 class Node:
-    """Serves one channel. `shell` is the IPython shell of this process."""
+    """Serves one channel. `shell` is the IPython shell of this process.
 
-    def __init__(self, shell: Any, channel: Channel) -> None:
+    attempts: counts what code tried although the sandbox refuses it. live: the shell is a copy of a user's, so its
+    variables are the user's but for those that IPython hides, and its history is not ours to write.
+    """
+
+    def __init__(self, shell: Any, channel: Channel, *, attempts: "Attempts | None" = None, live: bool = False) -> None:
         self._shell, self._channel = shell, channel
+        self._attempts, self._live = attempts, live
         self._forked: "set[int]" = set()
-        self._last_error: "dict[str, Any] | None" = None
-        self._own: "dict[str, Any]" = dict(shell.user_ns)
+        self._own = frozenset(shell.user_ns_hidden if live else shell.user_ns)
         wire(shell, lambda: self._channel)
 
     def serve(self) -> None:
@@ -49,6 +56,8 @@ class Node:
                 self._run(content)
             elif kind == "fork":
                 self._fork(descriptors)
+            elif kind == "offer":
+                self._offer(content)
             else:
                 os._exit(0)
 
@@ -56,10 +65,11 @@ class Node:
 
     def _run(self, content: "dict[str, Any]") -> None:
         source = str(content["source"])
-        watch = Watch(self._shell.user_ns, source, frozenset(self._own)) if content.get("watch") else None
+        watch = Watch(self._shell.user_ns, source, self._own) if content.get("watch") else None
         started, cpu = time.monotonic(), _cpu_seconds()
         self._shell.exit_now = False
-        result = self._shell.run_cell(source, store_history=True)
+        with self._attempts or contextlib.nullcontext():
+            result = self._shell.run_cell(source, store_history=not self._live)
         _flush()
         error = result.error_before_exec or result.error_in_exec
         raised = None
@@ -75,8 +85,22 @@ class Node:
                 "seconds": time.monotonic() - started,
                 "cpu_seconds": _cpu_seconds() - cpu,
                 "state": watch.changes() if watch is not None else None,
+                "attempts": self._attempts.told() if self._attempts is not None else [],
             },
         )
+
+    def _offer(self, content: "dict[str, Any]") -> None:
+        """Hand the values of variables over in sealed memory, as far as they can be brought over."""
+        names = [str(name) for name in content["names"] if name in self._shell.user_ns and name not in self._own]
+        try:
+            # `exit` and the like reach the shell, and through it every variable: no tie of the user's making.
+            theirs = {name: value for name, value in self._shell.user_ns.items() if name not in self._own}
+            memory, good, refused = offer(theirs, names)
+        except (OSError, MemoryError) as error:
+            self._channel.send("offered", {"names": [], "refused": dict.fromkeys(names, _too_much(error))})
+            return
+        self._channel.send("offered", {"names": good, "refused": refused}, descriptors=[memory])
+        os.close(memory)
 
     # --- forking
 
@@ -153,6 +177,10 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception as failure:  # an exception's own __str__ is the user's code
         return "<%s while it was printed>" % type(failure).__name__
+
+
+def _too_much(error: BaseException) -> str:
+    return "there is no room to bring it over (%s)" % (getattr(error, "strerror", None) or type(error).__name__)
 
 
 def _cpu_seconds() -> float:

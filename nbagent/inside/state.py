@@ -25,6 +25,8 @@ _NODES = 20_000
 _PAGE = 4096
 _EXCLUSIVE = 1 << 56
 _OPAQUE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, CodeType, FrameType)
+_MACHINERY = frozenset({"threading", "_thread", "asyncio", "_asyncio", "IPython", "ipykernel", "zmq", "tornado"})
+"""Packages whose objects change by themselves, with a fork for one: that is nothing the code did."""
 _ATOMS = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range)
 
 
@@ -155,6 +157,8 @@ def _copies_on_write() -> bool:
 
 def _inside(item: Any) -> Iterator[Any]:
     root = (type(item).__module__ or "").split(".")[0]
+    if root in _MACHINERY:
+        return iter(())
     if root == "pyarrow":
         return iter(())  # immutable; its buffers belong to nobody who could write them
     if root == "pandas":

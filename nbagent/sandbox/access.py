@@ -186,8 +186,10 @@ def workspace_of(folder: Path) -> Path | None:
 
 
 def too_broad(path: Path) -> bool:
-    """Return whether `path` is the home folder, or holds it, or is a folder that everybody shares."""
+    """Return whether `path` is the home folder, or holds it, or everybody shares it, or it is no folder of files."""
     home = Path(os.path.realpath(os.path.expanduser("~")))
+    if path.parts[1:2] in (("proc",), ("sys",), ("dev",)):
+        return True
     return path == home or path in home.parents or str(path) in _SHARED
 
 
