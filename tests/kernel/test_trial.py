@@ -90,7 +90,7 @@ def test_a_kernel_is_left_as_it_was(kernel: Kernel) -> None:
         "def descriptors():\n"
         "    names = [f'/proc/self/fd/{each}' for each in os.listdir('/proc/self/fd')]\n"
         "    targets = [os.readlink(name) for name in names if os.path.lexists(name)]\n"
-        "    return sorted(each for each in targets if 'history.sqlite' not in each)  # it is saved by a thread"
+        "    return sorted(each for each in targets if 'profile_default' not in each)  # a thread saves history"
     )
     look = (
         "(descriptors(), len(psutil.Process().children(recursive=True)), os.getcwd(), "
