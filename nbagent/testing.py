@@ -125,7 +125,7 @@ class NamespaceBranch:
         self._closed = False
 
     async def run(self, source: str, *, show: ShowOutput | None = None, timeout: float | None = None) -> Execution:
-        """Run the source; `await forever()` waits until it is cancelled or `timeout` is over."""
+        """Run the source; `await forever()` waits until it is cancelled or `timeout` is over, `os._exit(0)` ends it."""
         if self._closed:
             raise SandboxError("This branch has ended. Open another one.")
         try:
@@ -140,9 +140,10 @@ class NamespaceBranch:
             await self.close()
             raise
         self._count += 1
-        done = _executed(source, self.variables, self._count)
-        if done.status == "exited":
+        if source.strip() == "os._exit(0)":
             await self.close()
+            return Execution(status="exited", detail="The process ended by itself.")
+        done = _executed(source, self.variables, self._count)
         for output in done.outputs if show else ():
             show(output)  # type: ignore[misc]  # mypy does not see that the tuple is empty without `show`
         return done
@@ -262,9 +263,10 @@ def _executed(source: str, variables: dict[str, Any], count: int) -> Execution:
             value = _evaluated(source, variables)
         if value is not None:
             outputs.append(Result(data={"text/plain": repr(value)}, execution_count=count))
-    except SystemExit:
-        status = "exited"
-    except Exception as raised:  # code of a test may raise anything: that is its outcome, not a failure of this call
+    except (
+        Exception,
+        SystemExit,
+    ) as raised:  # code of a test may raise anything: that is its outcome, not a failure of this call
         status = "raised"
         error = Raised(ename=type(raised).__name__, evalue=str(raised), traceback=())
         outputs.append(error)

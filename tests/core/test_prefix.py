@@ -45,7 +45,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("read_cells", {"cells": ["a", "b"]}),
     ("read_cells", {"cells": ["gone"]}),
     ("try_code", {"code": "a + 1", "after": "a"}),
-    ("try_code", {"code": "raise SystemExit"}),
+    ("try_code", {"code": "os._exit(0)"}),
     ("try_code", {"code": "1/0", "alternatives": ["2", "print(3)"]}),
     ("propose_changes", {"summary": "s", "edits": [{"op": "replace", "cell": "a", "source": "a = 2"}]}),
     ("propose_changes", {"summary": "s", "edits": [{"op": "insert", "after": None, "source": "x = 1/0"}]}),
