@@ -108,7 +108,7 @@ def _bounded(content: "dict[str, Any]") -> "dict[str, Any]":
 
 def wire(shell: Any, channel: Callable[[], Channel]) -> None:
     """Send everything that code shows through `channel()`, and refuse questions to the user as a kernel would."""
-    session = FrameSession(key=b"")
+    session = FrameSession(key=b"unused")  # nothing is signed; without a key it would warn of that
     session.nbagent_channel = channel
     sys.stdout, sys.stderr = Stream("stdout", channel), Stream("stderr", channel)
     for publisher in (shell.display_pub, shell.displayhook):

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from . import heirs
-from .forked import Ends, Origin, become_node
+from .forked import Ends, Origin, become_node, become_session
 from .guard import reasons_not_to_fork
 from .live import LiveBranch
 from .relay import Reader, Text
@@ -32,25 +32,17 @@ def fork_kernel(shell: Any, policy: "dict[str, Any]") -> LiveBranch:
     Call it on the main thread with `Interrupts` entered. Raises `NotForked` with the reasons when a fork could harm the
     kernel, and nothing has happened then.
     """
-    reasons = reasons_not_to_fork()
-    if reasons:
-        raise NotForked(*reasons)
-    heirs.quiesce()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    _libc.fflush(None)
+    _prepare()
     ours, theirs = socket.socketpair()
     pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
     (out, out_end), (err, err_end), (lifeline_end, lifeline) = pipes
     origin = Origin(os.getpid(), random.getstate())
     try:
-        pid = fork_when_still()
-    except (OSError, Unquiet) as error:
+        pid = _fork()
+    except NotForked:
         for descriptor in (ours.detach(), theirs.detach(), *(end for pipe in pipes for end in pipe)):
             os.close(descriptor)
-        if isinstance(error, Unquiet):
-            raise NotForked(*error.args) from None
-        raise NotForked("the operating system refuses to copy this process (%s)" % error.strerror) from None
+        raise
     if pid == 0:
         for descriptor in (ours.detach(), out, err, lifeline):
             os.close(descriptor)
@@ -59,3 +51,35 @@ def fork_kernel(shell: Any, policy: "dict[str, Any]") -> LiveBranch:
     for descriptor in (out_end, err_end, lifeline_end):
         os.close(descriptor)
     return LiveBranch(pid, Reader(ours), (Text(out, "stdout"), Text(err, "stderr")), lifeline)
+
+
+def fork_session(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]") -> int:
+    """Fork this process for somebody else, who holds the other ends, and return the child's process id.
+
+    descriptors: those of `base.start_session`; they stay open here. Raises `NotForked`.
+    """
+    _prepare()
+    origin = Origin(os.getpid(), random.getstate())
+    pid = _fork()
+    if pid == 0:
+        become_session(shell, policy, descriptors, origin)
+    return pid
+
+
+def _prepare() -> None:
+    reasons = reasons_not_to_fork()
+    if reasons:
+        raise NotForked(*reasons)
+    heirs.quiesce()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _libc.fflush(None)
+
+
+def _fork() -> int:
+    try:
+        return fork_when_still()
+    except Unquiet as error:
+        raise NotForked(*error.args) from None
+    except OSError as error:
+        raise NotForked("the operating system refuses to copy this process (%s)" % error.strerror) from None

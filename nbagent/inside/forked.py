@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from . import heirs, init, kernel, lockdown
 from .attempts import Attempts
 from .frames import Channel
+from .keeper import Keeper
 from .node import Node, default_signals, take_outputs
 
 _NO_BOUND_MB = 1 << 40
@@ -45,15 +46,61 @@ class Origin(NamedTuple):
 def become_node(shell: Any, ends: Ends, policy: "dict[str, Any]", origin: Origin) -> None:
     """Call it right after the fork, in the child. Never returns, whatever happens: the caller's frames are a copy."""
     try:
-        signal.set_wakeup_fd(-1)
-        default_signals()
-        gc.freeze()
-        os.setsid()
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == origin.pid:
+        if _let_go(origin):
             _serve(shell, ends, policy, origin)
     finally:
         os._exit(3)
+
+
+def become_session(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]", origin: Origin) -> None:
+    """Become a session's keeper, and fork its first node, as `base.start_session` does. Never returns.
+
+    descriptors: the keeper's channel, the node's channel, the node's stdout and stderr.
+    """
+    try:
+        if _let_go(origin):
+            _keep(shell, policy, descriptors, origin)
+    finally:
+        os._exit(3)
+
+
+def _let_go(origin: Origin) -> bool:
+    """Leave what is the kernel's; return whether it still lives."""
+    signal.set_wakeup_fd(-1)
+    default_signals()
+    gc.freeze()
+    os.setsid()
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == origin.pid
+
+
+def _keep(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]", origin: Origin) -> None:
+    above = Channel(socket.socket(fileno=descriptors[0]))
+    try:
+        scratch = os.open(policy["scratch"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        got = {**lockdown.enter_namespaces(policy), "scratch": scratch}
+        pid = os.fork()
+        if pid == 0:
+            _first_node(shell, policy, Ends(descriptors[1], descriptors[2], descriptors[3], -1), origin)
+        _let_go_of_descriptors({descriptors[0], scratch, got["store"], got["lower"]})
+        above.send("kept", {"pid": pid, "namespaces": got["namespaces"], "cow": got["cow"]})
+    except (lockdown.ConfinementError, OSError) as error:
+        above.send("refused", {"why": str(error)})
+        return
+    Keeper(above, pid, got, policy).serve()
+
+
+def _first_node(shell: Any, policy: "dict[str, Any]", ends: Ends, origin: Origin) -> None:
+    channel = Channel(socket.socket(fileno=ends.channel))
+    try:
+        _confine(ends, policy)
+        node = _node(shell, channel, policy)
+        random.setstate(origin.seed)
+        channel.send("ready", {"pid": os.getpid()})
+    except (lockdown.ConfinementError, OSError) as error:
+        channel.send("refused", {"why": str(error)})
+        os._exit(3)
+    node.serve()
 
 
 def _serve(shell: Any, ends: Ends, policy: "dict[str, Any]", origin: Origin) -> None:
@@ -79,16 +126,21 @@ def _stay_above(lifeline: int) -> None:
     if child == 0:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         return
+    _let_go_of_descriptors({lifeline})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os._exit(init.watch(child, lifeline, _NO_BOUND_MB))
+
+
+def _let_go_of_descriptors(keep: "set[int | None]") -> None:
+    """Let the kernel's files and connections end when the kernel ends them; the numbers stay taken."""
     null = os.open("/dev/null", os.O_RDWR)
     for name in os.listdir("/proc/self/fd"):
         descriptor = int(name)
-        if descriptor not in (lifeline, null):
+        if descriptor not in keep and descriptor != null:
             try:
                 os.dup2(null, descriptor, inheritable=False)
             except OSError:
                 continue  # the listing's own descriptor
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os._exit(init.watch(child, lifeline, _NO_BOUND_MB))
 
 
 def _confine(ends: Ends, policy: "dict[str, Any]") -> None:

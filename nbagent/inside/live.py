@@ -261,8 +261,13 @@ def _reaped(stub: int, patience: float) -> "Optional[int]":
         if time.monotonic() > end:
             break
         time.sleep(0.001)
-    threading.Thread(target=_wait, args=(stub,), name="nbagent-reaper", daemon=True).start()
+    adopt_child(stub)
     return None
+
+
+def adopt_child(pid: int) -> None:
+    """Reap a child whenever it ends: somebody else decides when."""
+    threading.Thread(target=_wait, args=(pid,), name="nbagent-reaper", daemon=True).start()
 
 
 def _wait(stub: int) -> None:

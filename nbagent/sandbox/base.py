@@ -88,8 +88,8 @@ class BaseProcess:
                 await self._wire.send("session", policy, (keeper_end, *ends))
                 host_pid = _number((await self._wire.expect("session")).content.get("pid"))
             async with asyncio.timeout(_SESSION_SECONDS):
-                await _confined(keeper, "kept")
-                ready = await _confined(pipes.wire, "ready")
+                await confined_number(keeper, "kept")
+                ready = await confined_number(pipes.wire, "ready")
         except BaseException as error:
             keeper.close()
             pipes.close()
@@ -148,7 +148,8 @@ class BaseProcess:
         return f"The restricted process could not be started with {self._python} ({last or 'it gave no reason'})."
 
 
-async def _confined(wire: Wire, kind: str) -> int:
+async def confined_number(wire: Wire, kind: str) -> int:
+    """Return the process id in the next frame, of that kind. Raises `CannotConfine` with the reason."""
     try:
         return _number((await wire.expect(kind)).content.get("pid"))
     except Gone as error:

@@ -39,10 +39,14 @@ class HandedOver(BaseModel, frozen=True):
 
 
 class Session:
-    """One keeper with its nodes. All nodes share one view of the files, so one branch at a time runs code."""
+    """One keeper with its nodes. All nodes share one view of the files, so one branch at a time runs code.
 
-    def __init__(self, started: Started, access: Access) -> None:
+    live: it was forked from a process that lives on, whose memory does not count.
+    """
+
+    def __init__(self, started: Started, access: Access, *, live: bool = False) -> None:
         self.access = access
+        self._live = live
         self._keeper: Wire = started.keeper
         self._asking = asyncio.Lock()
         self._keys = itertools.count(1)
@@ -51,7 +55,8 @@ class Session:
         self._root = started.host_pid
         limit = access.limits.memory_mb << 20
         self._room = min(_SHARE_OF_LIMIT * limit, _SHARE_OF_MACHINE * processes.available_memory())
-        self.watchdog = Watchdog(started.host_pid, access.limits, lambda: self._open)
+        self.watchdog = Watchdog(started.host_pid, access.limits, lambda: self._open, own_memory=live)
+        self._held = processes.private_memory if live else _share
 
     async def kill(self, pipes: Pipes, pid: int) -> int | None:
         """Kill a node with everything it started, and no other; return its wait status if the keeper saw it."""
@@ -157,14 +162,14 @@ class Session:
         for kept in surplus(self._kept):
             await self.drop(kept)
         pids = list(processes.tree(self._root))
-        if sum(map(processes.quick_memory, pids)) <= self._room:
+        if not self._live and sum(map(processes.quick_memory, pids)) <= self._room:
             return
         await self._drop_until(self._room, pids)
 
     async def _drop_until(self, room: float, pids: Iterable[int]) -> None:
         """Drop checkpoints until all nodes together hold no more than `room` bytes, or none is left to drop."""
         inner = {processes.inner_pid(pid): pid for pid in pids}
-        held = sum(sum(processes.exact_memory(pid)) for pid in inner.values())
+        held = sum(map(self._held, inner.values()))
         if held <= room:
             return
         sizes = [(kept, processes.private_memory(inner.get(kept.pid, 0))) for kept in self._kept]
@@ -180,3 +185,7 @@ class Session:
         pipes.close()
         if self._open.get(pid) is pipes:
             del self._open[pid]
+
+
+def _share(pid: int) -> int:
+    return sum(processes.exact_memory(pid))

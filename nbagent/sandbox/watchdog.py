@@ -11,23 +11,35 @@ from nbagent.sandbox.access import Limits
 _PERIOD = 0.1
 """Seconds between two looks. A process that touches memory at 4 GB/s gets 0.4 GB further in that time."""
 _STALL_SECONDS = 3.0
+_WORTH_ASKING = 0.5
+"""Share of the bound from which a fork's exact number is asked for: 5 to 50 ms for each gigabyte that it maps."""
+_LEAST_FREE = 200 << 20
 _SPARE = 16  # the processes of the sandbox itself, and checkpoints that sleep
 
 
 class Watchdog:
     """Watches the tree below one process. nodes: tells which processes in it are branches, by their inner numbers.
 
-    Memory is anonymous and shared memory, a shared page counted once among all, and what /dev/shm holds.
+    Memory is anonymous and shared memory, a shared page counted once among all, and what /dev/shm holds. own_memory:
+    the tree was forked from a process that lives on, and only what it does not share with any other counts.
     """
 
-    def __init__(self, root: int, limits: Limits, nodes: Callable[[], Collection[int]] = tuple) -> None:
-        self._root, self._limits, self._nodes = root, limits, nodes
+    def __init__(
+        self,
+        root: int,
+        limits: Limits,
+        nodes: Callable[[], Collection[int]] = tuple,
+        *,
+        own_memory: bool = False,
+    ) -> None:
+        self._root, self._limits, self._nodes, self._own_memory = root, limits, nodes, own_memory
 
     async def until_exceeded(self, node: int | None = None) -> str:
         """Return, when a limit is exceeded, which: a clause for the user. `node` is the branch that runs code."""
         pids = list(processes.tree(self._root))
         cpu = sum(map(processes.cpu_seconds, pids))
-        memory = _Memory(self._limits.memory_mb << 20)
+        bound = self._limits.memory_mb << 20
+        memory = _OwnMemory(bound, pids) if self._own_memory else _Memory(bound)
         stall = _Stall(self._host_pid(pids, node), self._nodes)
         while True:
             await asyncio.sleep(_PERIOD)
@@ -72,6 +84,26 @@ class _Memory:
         self._exact = anonymous + sum(share for _, share in shares)
         self._quick, self._faults = quick, faults
         return anonymous + max(shm, self._exact - anonymous) > self._bound
+
+
+class _OwnMemory:
+    """Counts pages that were written or made since the fork; asks for the exact sum only near the bound."""
+
+    def __init__(self, bound: int, pids: list[int]) -> None:
+        self._bound = bound
+        self._before = {pid: (processes.quick_memory(pid), processes.faulted_bytes(pid)) for pid in pids}
+
+    def exceeded(self, pids: list[int]) -> bool:
+        """Return whether the tree holds more than the bound, or the machine has nearly nothing left."""
+        shm = max(map(processes.private_shm, pids[-4:]), default=0)
+        if shm + sum(map(self._upper_bound, pids)) > self._bound * _WORTH_ASKING:
+            return shm + sum(map(processes.private_memory, pids)) > self._bound
+        return processes.available_memory() < _LEAST_FREE
+
+    def _upper_bound(self, pid: int) -> int:
+        now = processes.quick_memory(pid), processes.faulted_bytes(pid)
+        before = self._before.setdefault(pid, now)
+        return sum(max(0, later - earlier) for later, earlier in zip(now, before, strict=True))
 
 
 class _Stall:

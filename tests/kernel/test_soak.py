@@ -65,7 +65,8 @@ def test_many_trials_leak_nothing_and_the_kernel_lives(kernel: Kernel, folder: P
     kernel.until("not any(thread.name == 'nbagent-reaper' for thread in threading.enumerate())")
     after = [int(number) for number in kernel.value(LOOK).split()]
     kernel.run("stop.set()")
-    assert after[:2] == before[:2]
+    assert after[0] <= before[0]
+    assert after[1] == before[1]
     assert after[2] - before[2] < 40  # MB; outputs and history of the cells themselves take some
     assert after[3] == before[3]
     assert len(refused) <= TRIALS // 4, refused

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 
 from nbagent.hosts.kernel.adviser import Adviser, NoAnswer
+from nbagent.inside import asked
 
 if TYPE_CHECKING:
     from nbagent.hosts.kernel.trials import Tried
@@ -24,7 +25,8 @@ class TrialMagics:
         self._last: Tried | None = None
 
     def load(self) -> None:
-        """Register the magics, and bring up what the first trial needs without waiting for it."""
+        """Register the magics, answer who asks from outside, and bring up what the first trial needs."""
+        asked.install(self._shell)
         self._shell.register_magic_function(self.trial, "cell", "trial")
         self._shell.register_magic_function(self.adopt, "line", "adopt")
         try:
@@ -36,6 +38,7 @@ class TrialMagics:
         """Take the magics away again."""
         for kind, name in (("cell", "trial"), ("line", "adopt")):
             self._shell.magics_manager.magics[kind].pop(name, None)
+        asked.remove(self._shell)
         self._forget()
         self._adviser.close()
 
