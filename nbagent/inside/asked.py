@@ -40,10 +40,10 @@ def install(shell: Any) -> None:
 def remove(shell: Any) -> None:
     """Answer no more."""
     handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None) or {}
-    for name in (_ABOUT, _FORK):
-        answer = handlers.pop(name, None)
-        if answer is not None:
-            answer.__self__.deaf()
+    handlers.pop(_ABOUT, None)
+    answer = handlers.pop(_FORK, None)
+    if answer is not None:
+        answer.__self__.deaf()
 
 
 class Answers:
