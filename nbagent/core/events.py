@@ -222,8 +222,8 @@ class Undone(BaseModel, frozen=True):
     cells: Mapping[str, str]
 
 
-Ending = Literal["done", "stopped", "failed", "budget"]
-"""How a turn ends: `failed` says why; `budget`: a limit was reached."""
+Ending = Literal["done", "stopped", "failed", "budget", "interrupted"]
+"""How a turn ends: `failed` says why; `budget`: a limit was reached; `interrupted`: nbagent was ended in its middle."""
 
 
 class TurnEnded(BaseModel, frozen=True):

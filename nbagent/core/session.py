@@ -94,6 +94,17 @@ class Session:
         return session
 
 
+def resumption(session: Session, *, kernel_kept: bool = False) -> tuple[e.Event, ...]:
+    """Return what has become true when a session is read back for something new to be said in it.
+
+    A turn that was cut short ends, so that the next words begin a turn with its own budget and form of the answer.
+    Keep `Resumed` alone to go on with that turn instead.
+    """
+    resumed = e.Resumed(kernel_kept=kernel_kept)
+    ended = e.TurnEnded(how="interrupted", says="nbagent was ended in the middle of this turn.")
+    return (resumed, ended) if session.state.working else (resumed,)
+
+
 @lru_cache(maxsize=1)
 def preamble() -> int:
     """Estimate the tokens of what each request begins with: instructions and tools."""
@@ -162,7 +173,8 @@ def _turn(state: State, event: e.UserSpoke | e.Stopped | e.Resumed | e.TurnEnded
             stopped = _closed(replace(state, stopped=event.by, asking=False), why)
             return _told(_spent(stopped, Spent(seconds=event.seconds)), f"The turn ended here: {why}.")
         case e.Resumed():
-            resumed = _closed(replace(state, asking=False, trials=(), looked=False), RESTARTED)
+            again = replace(state, asking=False, stopped=None, failed=None, too_long=0, trials=(), looked=False)
+            resumed = _closed(again, RESTARTED)
             told = _told(resumed, "nbagent was started again: what try_code defined is gone.")
             return told if event.kernel_kept else replace(told, ran=frozenset())
         case e.TurnEnded():

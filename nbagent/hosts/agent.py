@@ -13,13 +13,14 @@ from pathlib import Path
 
 from nbagent.core.budget import Budget
 from nbagent.core.errors import NbAgentError, UsageError
-from nbagent.core.events import Approve, Event, Resumed, SessionStarted, Terms, TermsChanged, UserSpoke
+from nbagent.core.events import Approve, Event, SessionStarted, Terms, TermsChanged, UserSpoke
 from nbagent.core.model import Effort, ModelFacts
 from nbagent.core.privacy import Privacy
-from nbagent.core.session import Session
+from nbagent.core.session import Session, resumption
 from nbagent.hosts.guidance import guidance
 from nbagent.hosts.headless import BranchKernel
 from nbagent.hosts.journal import FileJournal, new_session, read
+from nbagent.hosts.undo import Originals
 from nbagent.loop import run
 from nbagent.models.catalog import ModelProfile
 from nbagent.models.discovery import opened
@@ -52,12 +53,14 @@ async def work(wishes: Wishes, spoken: UserSpoke, user: User, session: str | Non
     """Do one turn on a notebook, in a new session or one that is resumed, and return the session after it."""
     if not wishes.notebook.is_file():
         raise UsageError(f"There is no notebook {wishes.notebook}.")
+    if session is not None:
+        _refuse_other_notebook(read(session), wishes.notebook)
     async with _model(wishes) as model, _kernel(wishes) as kernel:
-        journal = FileJournal(session or new_session())
+        journal = FileJournal(session or new_session(), new=session is None)
         try:
             ports = Ports(
                 model=model,
-                notebook=FileNotebook(wishes.notebook),
+                notebook=FileNotebook(wishes.notebook, Originals(wishes.notebook).before_write),
                 sandbox=kernel,
                 kernel=kernel,
                 user=user,
@@ -92,9 +95,18 @@ def _opening(wishes: Wishes, facts: ModelFacts, history: Session, session: str) 
     )
     if history.state.opening is None:
         told = guidance(wishes.notebook)
-        return [SessionStarted(session=session, notebook=str(wishes.notebook), terms=terms, guidance=told)]
+        return [SessionStarted(session=session, notebook=str(wishes.notebook.absolute()), terms=terms, guidance=told)]
     changed: list[Event] = [] if terms == history.state.terms else [TermsChanged(terms=terms)]
-    return [Resumed(), *changed]
+    return [*resumption(history), *changed]
+
+
+def _refuse_other_notebook(history: Session, notebook: Path) -> None:
+    """A session knows the cells of its own notebook; one that was moved is still the same."""
+    opening = history.state.opening
+    if opening is None or not Path(opening.notebook).exists():
+        return
+    if os.path.realpath(opening.notebook) != os.path.realpath(notebook):
+        raise UsageError(f"Session {opening.session} works on {opening.notebook}, not on {notebook}. Start a new one.")
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -24,13 +25,25 @@ def private_folder(*parts: str) -> Path:
     try:
         for part in ("", *parts):
             folder = folder / part
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                synced(folder.parent)
         return folder
     except OSError as error:
         raise NbAgentError(
             f"nbagent cannot keep files in {folder} ({error.strerror}). Make it writable, or name another folder "
             "in NBAGENT_DATA_DIR."
         ) from error
+
+
+def synced(folder: Path) -> None:
+    """Make new names in a folder last through a power cut, where the file system lets a folder be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _named(variable: str) -> Path | None:

@@ -34,13 +34,9 @@ def run_task(args: argparse.Namespace) -> int:
     settings = _settings(args)
     profiles = _profiles(args, settings)
     notebook = _notebook(args.notebook, args.output)
-    before = notebook.read_bytes()
     user = Nobody(JsonLines(sys.stdout) if args.json else Lines(sys.stderr))
     spoken = UserSpoke(text=task, output_schema=_schema(args.output_schema))
     session = asyncio.run(_stoppable(_wishes(args, notebook, settings, profiles), spoken, user, args.session))
-    after = notebook.read_bytes()
-    if after != before and args.output is None:
-        keep(notebook, before, after)
     if not args.json:
         _tell(session)
     return _exit_code(session)
@@ -102,7 +98,10 @@ def _notebook(path: Path, output: Path | None) -> Path:
     if output is None:
         return path
     target = output / path.name if output.is_dir() else output
-    write(target, path.read_bytes(), None)
+    copy = path.read_bytes()
+    if target.is_file() and target.read_bytes() != copy:
+        keep(target, target.read_bytes(), copy)
+    write(target, copy, None)
     return target
 
 

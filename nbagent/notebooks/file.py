@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nbagent.core.cells import Change, Snapshot
@@ -25,10 +25,14 @@ class FileChanged(NotebookError):
 
 
 class FileNotebook:
-    """`ports.Notebook` over a file; each change is on disk when the call returns."""
+    """`ports.Notebook` over a file; each change is on disk when the call returns.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    before_write: called with the bytes that are there and those that replace them, before each write; what it raises
+    keeps the write from happening.
+    """
+
+    def __init__(self, path: Path, before_write: Callable[[bytes, bytes], None] | None = None) -> None:
+        self._path, self._before_write = path, before_write
         self._document: Document | None = None
 
     async def read(self) -> Snapshot:
@@ -54,8 +58,17 @@ class FileNotebook:
     async def _write(self, text: str) -> None:
         document = self._current()
         raw = text.encode("utf-8", "surrogatepass")
-        await asyncio.to_thread(write, self._path, raw, document.digest)
+        await asyncio.to_thread(self._replace, document, raw)
         self._document = Document.of_bytes(self._path, raw)
+
+    def _replace(self, document: Document, raw: bytes) -> None:
+        if self._before_write is not None:
+            before = document.text.encode("utf-8", "surrogatepass")
+            if raw == before:
+                return
+            _refuse_if_changed(self._path, self._path, document.digest)
+            self._before_write(before, raw)
+        write(self._path, raw, document.digest)
 
 
 def write(path: Path, raw: bytes, expects: str | None) -> None:

@@ -24,7 +24,7 @@ from nbagent.core.model import (
 )
 from nbagent.core.outputs import Execution
 from nbagent.core.proposal import Proposal, Trial, Verdict
-from nbagent.core.session import Progressing, Session, State, estimate, preamble
+from nbagent.core.session import Progressing, Session, State, estimate, preamble, resumption
 from nbagent.core.tools import Step
 
 TERMS = e.Terms(model=ModelFacts(provider="p", name="m"))
@@ -146,6 +146,23 @@ def test_a_new_process_knows_no_trials_and_no_variables() -> None:
         result("Not done: nbagent was ended before it began.", "2"),
     )
     assert resumed.waiting[-1] == Notice(text="nbagent was started again: what try_code defined is gone.")
+
+
+@pytest.mark.parametrize("last", [e.Stopped(), e.ModelFailed(says="No."), e.ModelFailed(says="No.", too_long=True)])
+def test_a_session_that_is_read_back_goes_on_where_it_was_about_to_end(last: e.Event) -> None:
+    resumed = state(*ASKED, last, e.Resumed())
+    assert (resumed.working, resumed.stopped, resumed.failed, resumed.too_long) == (True, None, None, 0)
+
+
+def test_a_turn_that_was_cut_short_ends_before_the_next_one_begins() -> None:
+    cut = Session.of((STARTED, e.UserSpoke(text="Go.", output_schema={"type": "object"}), *CALLED[2:]))
+    events = resumption(cut)
+    ended = e.TurnEnded(how="interrupted", says="nbagent was ended in the middle of this turn.")
+    assert events == (e.Resumed(), ended)
+    again = Session.of((*cut.events, *events, SPOKE)).state
+    assert (again.turn, again.output_schema, again.spent_this_turn) == (2, None, Spent())
+    over = Session.of((*cut.events, *events))
+    assert resumption(over, kernel_kept=True) == (e.Resumed(kernel_kept=True),)
 
 
 def test_the_end_of_a_turn_leaves_nothing_of_it_but_history() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nbagent.core.errors import NotebookError
-from nbagent.hosts.undo import keep, undo
+from nbagent.hosts.undo import Originals, keep, undo
 from nbagent.notebooks.file import write
 
 
@@ -55,3 +55,43 @@ def test_originals_are_private_and_bounded(notebook: Path, tmp_path: Path) -> No
     assert len(kept) == 20
     assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
     assert {file.parent.stat().st_mode & 0o777 for file in kept} == {0o700}
+
+
+def test_one_undo_takes_back_all_writes_of_a_turn(notebook: Path) -> None:
+    originals = Originals(notebook)
+    for content in (b"second", b"third", b"fourth"):
+        originals.before_write(notebook.read_bytes(), content)
+        write(notebook, content, None)
+    undo(notebook)
+    assert notebook.read_bytes() == b"first"
+    with pytest.raises(NotebookError, match="nothing is kept"):
+        undo(notebook)
+
+
+@pytest.mark.parametrize("written", [1, 2])
+def test_a_turn_that_ended_before_its_last_write_is_taken_back_whole(notebook: Path, written: int) -> None:
+    originals = Originals(notebook)
+    for number, content in enumerate((b"second", b"third", b"fourth")):
+        originals.before_write(notebook.read_bytes(), content)
+        if number == written:
+            break
+        write(notebook, content, None)
+    undo(notebook)
+    assert notebook.read_bytes() == b"first"
+
+
+def test_a_first_write_that_never_happened_needs_no_undo(notebook: Path) -> None:
+    rewrite(notebook, b"second")
+    Originals(notebook).before_write(b"second", b"third")
+    undo(notebook)
+    assert notebook.read_bytes() == b"first"
+
+
+def test_what_was_written_by_hand_during_a_turn_is_an_original_of_its_own(notebook: Path) -> None:
+    originals = Originals(notebook)
+    originals.before_write(b"first", b"second")
+    notebook.write_bytes(b"second, and mine")
+    originals.before_write(b"second, and mine", b"third")
+    notebook.write_bytes(b"third")
+    undo(notebook)
+    assert notebook.read_bytes() == b"second, and mine"
