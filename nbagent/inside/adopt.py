@@ -47,7 +47,7 @@ def offer(namespace: dict[str, Any], names: list[str]) -> tuple[int, list[str], 
     good = _untied(namespace, good, refused)
     buffers: list[pickle.PickleBuffer] = []
     data = _pickled({name: namespace[name] for name in good}, buffers)
-    return _sealed(data, buffers), good, {name: why for name, why in refused.items() if why}
+    return sealed(data, buffers), good, {name: why for name, why in refused.items() if why}
 
 
 def take(descriptor: int) -> dict[str, Any]:
@@ -56,14 +56,8 @@ def take(descriptor: int) -> dict[str, Any]:
     Raises `NotAdoptable` when the memory is not sealed, is malformed or names anything that is not on the list.
     The descriptor stays open. Call it only when the writer is dead.
     """
-    if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
-        raise NotAdoptable("the trial's memory is not sealed")
-    total = os.fstat(descriptor).st_size
-    if total < _HEAD.size:
-        raise NotAdoptable("the trial's memory is cut short")
-    memory = memoryview(mmap.mmap(descriptor, total, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
     try:
-        data, buffers = _parts(memory, total)
+        data, buffers = unsealed(descriptor)
         values = _Restricted(io.BytesIO(data), buffers=buffers).load()
     except NotAdoptable:
         raise
@@ -72,6 +66,17 @@ def take(descriptor: int) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise NotAdoptable("the trial's memory does not hold variables")
     return values
+
+
+def unsealed(descriptor: int) -> "tuple[memoryview, list[memoryview]]":
+    """Return the pickle and the buffers in a memfd from `sealed`, mapped privately. Raises `NotAdoptable`."""
+    if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
+        raise NotAdoptable("the trial's memory is not sealed")
+    total = os.fstat(descriptor).st_size
+    if total < _HEAD.size:
+        raise NotAdoptable("the trial's memory is cut short")
+    memory = memoryview(mmap.mmap(descriptor, total, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+    return _parts(memory, total)
 
 
 class _Restricted(pickle.Unpickler):
@@ -119,7 +124,8 @@ def _pickled(value: Any, buffers: list[pickle.PickleBuffer]) -> bytes:
     return pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
 
 
-def _sealed(data: bytes, buffers: list[pickle.PickleBuffer]) -> int:
+def sealed(data: bytes, buffers: list[pickle.PickleBuffer]) -> int:
+    """Return a memfd that holds a pickle and its buffers, and can never change again. Raises OSError."""
     raws = [buffer.raw() for buffer in buffers]
     header = json.dumps([raw.nbytes for raw in raws]).encode()
     descriptor = os.memfd_create("nbagent", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

@@ -123,6 +123,14 @@ class ProcessBranch:
         self._seconds = 0.0
         return ProcessCheckpoint(self._session, kept, watch=self._watch)
 
+    async def put(self, memory: int) -> str | None:
+        """Give it copies of variables: a memfd of `inside.copied`, closed here. Return why that failed, if it did."""
+        await self._pipes.wire.send("take", {}, [memory])
+        while (frame := await self._pipes.wire.receive()).kind != "taken":
+            continue  # what libraries print as they are imported
+        why = frame.content.get("why")
+        return None if why is None else str(why)[:500]
+
     async def files(self) -> tuple[str, ...]:
         """Return what this session wrote, relative to the workspace."""
         return await self._session.changed()

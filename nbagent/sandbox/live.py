@@ -197,7 +197,9 @@ class LiveSandbox:
         about = await self._kernel.about()
         if about.busy:
             raise KernelBusy
-        access = self._access.model_copy(update={"scratch": self._access.scratch / str(len(self._scratches))})
+        access = self._access
+        if self._scratches:
+            access = access.model_copy(update={"scratch": _beside(access.scratch, len(self._scratches))})
         self._scratches.append(access.scratch)
         started = await self._kernel.fork(await asyncio.to_thread(_policy, access, about))
         session = Session(started, access, live=True)
@@ -209,7 +211,12 @@ class LiveSandbox:
         for session in self._sessions:
             session.end()
         self._sessions.clear()
-        await asyncio.to_thread(shutil.rmtree, self._access.scratch, True)
+        for scratch in self._scratches:
+            await asyncio.to_thread(shutil.rmtree, scratch, True)
+
+
+def _beside(scratch: Path, number: int) -> Path:
+    return scratch.with_name(f"{scratch.name}-{number}")
 
 
 def _policy(access: Access, about: About) -> dict[str, JsonValue]:

@@ -8,22 +8,35 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from nbagent.core.errors import SandboxError
 from nbagent.core.outputs import Output, Result, StreamText
 from nbagent.ports import Branch, Sandbox
 from nbagent.sandbox.access import Access, Limits
 from nbagent.sandbox.branch import BaseSandbox
+from nbagent.sandbox.live import LiveKernel, LiveSandbox
 from nbagent.testing import NamespaceKernel
 
 
-@pytest.fixture(params=["namespace", "base process"])
+@pytest.fixture(params=["namespace", "base process", "live kernel"])
 async def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sandbox]:
     if request.param == "namespace":
         yield NamespaceKernel()
         return
     (tmp_path / "workspace").mkdir()
     access = Access(workspace=tmp_path / "workspace", scratch=tmp_path / "scratch", limits=Limits(wall_seconds=60))
+    if request.param == "live kernel":
+        manager, client = await asyncio.to_thread(start_new_kernel, cwd=str(tmp_path / "workspace"))
+        try:
+            async with LiveKernel(Path(manager.connection_file)) as kernel:
+                live = LiveSandbox(kernel, access)
+                yield live
+                await live.close()
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+        return
     made = BaseSandbox(Path(sys.executable), access, preload=False)
     yield made
     await made.close()

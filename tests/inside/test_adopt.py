@@ -113,10 +113,10 @@ class Payload:
 
 
 def hostile(data: bytes, seal: bool = True) -> int:
-    from nbagent.inside.adopt import _sealed
+    from nbagent.inside.adopt import sealed
 
     if seal:
-        return _sealed(data, [])
+        return sealed(data, [])
     descriptor = os.memfd_create("hostile", os.MFD_ALLOW_SEALING)
     os.write(descriptor, data)
     return descriptor
