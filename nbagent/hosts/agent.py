@@ -13,19 +13,21 @@ from pathlib import Path
 
 from nbagent.core.budget import Budget
 from nbagent.core.errors import NbAgentError, UsageError
-from nbagent.core.events import Approve, Event, SessionStarted, Terms, TermsChanged, UserSpoke
+from nbagent.core.events import Approve, Event, SessionStarted, Terms, TermsChanged, TurnEnded, UserSpoke
 from nbagent.core.model import Effort, ModelFacts
 from nbagent.core.privacy import Privacy
 from nbagent.core.session import Session, resumption
 from nbagent.hosts.guidance import guidance
 from nbagent.hosts.headless import BranchKernel
 from nbagent.hosts.journal import FileJournal, new_session, read
+from nbagent.hosts.sent import SentRequests
 from nbagent.hosts.undo import Originals
 from nbagent.loop import run
 from nbagent.models.catalog import ModelProfile
 from nbagent.models.discovery import opened
+from nbagent.models.http import HttpModel
 from nbagent.notebooks.file import FileNotebook
-from nbagent.ports import Model, Ports, User
+from nbagent.ports import Ports, User
 from nbagent.sandbox.access import Access
 from nbagent.sandbox.branch import BaseSandbox
 from nbagent.sandbox.kernelspec import KernelSpec, find_kernel
@@ -49,15 +51,22 @@ class Wishes:
     cell_seconds: float = 600.0
 
 
-async def work(wishes: Wishes, spoken: UserSpoke, user: User, session: str | None = None) -> Session:
-    """Do one turn on a notebook, in a new session or one that is resumed, and return the session after it."""
+async def work(wishes: Wishes, spoken: UserSpoke | None, user: User, session: str | None = None) -> Session:
+    """Do one turn on a notebook, in a new session or one that is resumed, and return the session after it.
+
+    Without words a turn that was cut short goes on; raises `UsageError` when there is none.
+    """
     if not wishes.notebook.is_file():
         raise UsageError(f"There is no notebook {wishes.notebook}.")
     if session is not None:
         _refuse_other_notebook(read(session), wishes.notebook)
+        if spoken is None and not read(session).state.working:
+            says = f"The last turn of session {session} has ended, so there is nothing to go on with."
+            raise UsageError(f'{says} Say what to do next: nbagent sessions resume {session} "task".')
     async with _model(wishes) as model, _kernel(wishes) as kernel:
         journal = FileJournal(session or new_session(), new=session is None)
         try:
+            model.sent = SentRequests(journal.folder).keep
             ports = Ports(
                 model=model,
                 notebook=FileNotebook(wishes.notebook, Originals(wishes.notebook).before_write),
@@ -68,7 +77,10 @@ async def work(wishes: Wishes, spoken: UserSpoke, user: User, session: str | Non
                 secrets=secrets(),
             )
             history = read(session) if session else Session()
-            for event in (*_opening(wishes, model.facts, history, journal.session), spoken):
+            opening = _opening(wishes, model.facts, history, journal.session)
+            if spoken is None:  # the turn that was cut short goes on: it does not end first
+                opening = [event for event in opening if not isinstance(event, TurnEnded)]
+            for event in (*opening, *filter(None, (spoken,))):
                 await journal.keep(event)
                 history = history.apply(event)
                 user.show(event)
@@ -110,7 +122,7 @@ def _refuse_other_notebook(history: Session, notebook: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _model(wishes: Wishes) -> AsyncIterator[Model]:
+async def _model(wishes: Wishes) -> AsyncIterator[HttpModel]:
     model = await opened(wishes.model, wishes.profiles, os.environ)
     try:
         yield model

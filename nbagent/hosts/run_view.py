@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TextIO
 
 from nbagent.core import events as e
@@ -23,7 +24,11 @@ class JsonLines(Watcher):
     def show(self, news: e.Event | Progress) -> None:
         """Print an event; what is still arriving is left out."""
         if isinstance(news, e.ALL):
-            print(e.EVENTS.dump_json(news).decode(), file=self._stream, flush=True)
+            print(
+                json.dumps(e.EVENTS.dump_python(news, mode="json"), separators=(",", ":")),
+                file=self._stream,
+                flush=True,
+            )
 
 
 class Lines(Watcher):

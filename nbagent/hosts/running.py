@@ -19,6 +19,7 @@ from nbagent.core.model import AssistantMessage
 from nbagent.core.session import Session
 from nbagent.hosts.agent import Wishes, work
 from nbagent.hosts.headless import Nobody
+from nbagent.hosts.journal import read
 from nbagent.hosts.run_view import JsonLines, Lines
 from nbagent.hosts.settings import Settings, load
 from nbagent.hosts.undo import keep
@@ -28,21 +29,43 @@ from nbagent.notebooks.file import write
 
 def run_task(args: argparse.Namespace) -> int:
     """Do the task and return the exit code."""
-    task = sys.stdin.read() if args.task == "-" else str(args.task)
-    if not task.strip():
-        raise UsageError("The task is empty. Say what to do.")
+    spoken = UserSpoke(text=_task(args.task), output_schema=_schema(args.output_schema))
     settings = _settings(args)
     profiles = _profiles(args, settings)
     notebook = _notebook(args.notebook, args.output)
+    return _worked(args, _wishes(args, notebook, settings, profiles), spoken, args.session)
+
+
+def resume_session(args: argparse.Namespace, name: str) -> int:
+    """Go on with a session on its own notebook, by its own model unless another is named; return the exit code."""
+    kept = read(name).state
+    if kept.opening is None:
+        raise UsageError(f"Session {name} ended before it began. Begin a new one with `nbagent run`.")
+    args.notebook = Path(kept.opening.notebook)
+    if args.model is None and args.profile is None:
+        args.model = f"{kept.terms.model.provider}/{kept.terms.model.name}"
+    schema = _schema(args.output_schema)
+    spoken = None if args.task is None else UserSpoke(text=_task(args.task), output_schema=schema)
+    settings = _settings(args)
+    return _worked(args, _wishes(args, args.notebook, settings, _profiles(args, settings)), spoken, name)
+
+
+def _task(given: str) -> str:
+    task = sys.stdin.read() if given == "-" else given
+    if not task.strip():
+        raise UsageError("The task is empty. Say what to do.")
+    return task
+
+
+def _worked(args: argparse.Namespace, wishes: Wishes, spoken: UserSpoke | None, name: str | None) -> int:
     user = Nobody(JsonLines(sys.stdout) if args.json else Lines(sys.stderr))
-    spoken = UserSpoke(text=task, output_schema=_schema(args.output_schema))
-    session = asyncio.run(_stoppable(_wishes(args, notebook, settings, profiles), spoken, user, args.session))
+    session = asyncio.run(_stoppable(wishes, spoken, user, name))
     if not args.json:
         _tell(session)
     return _exit_code(session)
 
 
-async def _stoppable(wishes: Wishes, spoken: UserSpoke, user: Nobody, session: str | None) -> Session:
+async def _stoppable(wishes: Wishes, spoken: UserSpoke | None, user: Nobody, session: str | None) -> Session:
     """The first Ctrl-C ends the turn cleanly; a second one ends the program."""
     loop = asyncio.get_running_loop()
 

@@ -59,7 +59,12 @@ class Endpoint:
 
 
 class HttpModel:
-    """A model behind one of the three protocols. Close it when done."""
+    """A model behind one of the three protocols. Close it when done.
+
+    sent: told the address and body of each request before it leaves; what it raises keeps the request here.
+    """
+
+    sent: Callable[[str, bytes], None] | None = None
 
     def __init__(
         self,
@@ -116,6 +121,8 @@ class HttpModel:
 
     async def _try(self, request: ModelRequest, show: Show) -> ModelAnswer:
         body = encoded(encode(request, self._endpoint.target))
+        if self.sent is not None:
+            self.sent(self._endpoint.url, body)
         headers = {"content-type": "application/json", "accept": "text/event-stream", **self._endpoint.headers}
         try:
             async with asyncio.timeout(self._patience.first_event):

@@ -13,6 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     parser.add_argument("task", help="what to do, in your words; - reads it from standard input")
+    parser.add_argument("--output", type=Path, metavar="PATH", help="work on a copy written here")
+    parser.add_argument("--session", metavar="ID", help="go on with this session (see `nbagent sessions list`)")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how the agent works, for this command and for going on with a session."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="PROVIDER/NAME", help="the model to ask (see `nbagent models`)")
     which.add_argument("--profile", metavar="NAME", help="a profile of your settings that names the model")
@@ -29,8 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("schema", "samples", "outputs"),
         help="what of your data the model sees: types and shapes, a few lines, or outputs as they are (default)",
     )
-    parser.add_argument("--output", type=Path, metavar="PATH", help="work on a copy written here")
-    parser.add_argument("--session", metavar="ID", help="go on with this session (see `nbagent sessions list`)")
     parser.add_argument("--kernel", metavar="NAME", help="kernelspec whose interpreter runs the code")
     parser.add_argument("--python", type=Path, metavar="PATH", help="interpreter that runs the code")
     parser.add_argument("--readable", type=Path, action="append", metavar="DIR", help="code may read this")
