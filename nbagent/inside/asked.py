@@ -17,9 +17,7 @@ import socket
 import sys
 from typing import Any, Optional
 
-from .fork import NotForked, fork_session
 from .frames import Channel
-from .live import adopt_child
 
 PROTOCOL = 1
 _ABOUT, _FORK = "nbagent_about_request", "nbagent_fork_request"
@@ -115,6 +113,10 @@ class Answers:
 
     def _fork_now(self, policy: "dict[str, Any]", descriptors: "list[int]") -> "dict[str, Any]":
         """On the main thread, in which no cell is in the middle of something: not even one that awaits."""
+        # Not imported with the extension, which must load in an instant.
+        from .fork import NotForked, fork_session
+        from .live import adopt_child
+
         if self._running:
             return {"status": "busy"}
         try:

@@ -193,18 +193,51 @@ def test_a_wrong_first_line_is_said_and_nothing_is_run(kernel: Kernel, line: str
     assert reply.stdout == ""
 
 
-def test_a_thread_in_native_code_is_a_reason_not_to_fork(kernel: Kernel) -> None:
-    kernel.run(
-        "import threading\nstop = threading.Event(); matrix = np.random.default_rng(0).random((1500, 1500))\n"
-        "def work():\n    while not stop.is_set(): matrix @ matrix\n"
-        "worker = threading.Thread(target=work, name='busy'); worker.start()"
-    )
-    reply = kernel.run("%%trial\nprint('ran')")
-    kernel.run("stop.set(); worker.join()")
+BUSY = (
+    "import threading\nstop = threading.Event(); matrix = np.random.default_rng(0).random((1500, 1500))\n"
+    "def work():\n    while not stop.is_set(): matrix @ matrix\n"
+    "worker = threading.Thread(target=work, name='busy'); worker.start()"
+)
+
+
+def test_where_a_fork_could_stop_the_kernel_a_fresh_process_gets_copies(kernel: Kernel, folder: Path) -> None:
+    kernel.run("table, items = pd.DataFrame({'a': [1, 2]}), [1]\nfactor = 3")
+    kernel.run("def scaled(frame):\n    return frame * factor")
+    kernel.run(BUSY)
+    code = "items.append(2)\nprint('tried')\nlarger = scaled(table)\nopen('made.csv', 'w').write('x')\nlarger"
+    try:
+        reply = kernel.run("%%trial\n" + code)
+        state = kernel.value("items, 'larger' in dir()")
+        raised = kernel.run("%%trial\n1 / 0")
+        stopped = kernel.run("%%trial\nprint('begun', flush=True)\nwhile True: pass", interrupt_when="begun")
+    finally:
+        kernel.run("stop.set(); worker.join()")
+    assert reply.stdout == "tried\n"
+    assert reply.shown == ["   a\n0  3\n1  6"]
+    told = reply.account
+    assert "because the thread 'busy' may be computing in native code" in told
+    assert "a fresh process ran it with copies of factor, items, table and 1 cell run again" in told
+    assert re.search(r"in place +items", told)
+    assert re.search(r"new +larger", told)
+    assert re.search(r"writes +made.csv", told)
+    assert state == "[1] False"
+    assert not (folder / "made.csv").exists()
+    assert raised.errors == [("ZeroDivisionError", "division by zero")]
+    assert "You interrupted the trial" in stopped.account
+    assert kernel.run("%%trial\nprint('ran')").stdout == "ran\n"
+
+
+def test_what_can_neither_be_forked_nor_copied_is_refused_with_both_reasons(kernel: Kernel) -> None:
+    kernel.run(BUSY)
+    kernel.run("import socket\nglobals().update(unmade=socket.socket())")
+    try:
+        reply = kernel.run("%%trial\nunmade.fileno()")
+    finally:
+        kernel.run("stop.set(); worker.join(); unmade.close()")
     assert reply.status == "error"
     assert "the thread 'busy' may be computing in native code" in reply.errors[0][1]
+    assert "unmade can neither be copied, nor is the cell known that made it" in reply.errors[0][1]
     assert AS_BEFORE in reply.errors[0][1]
-    assert kernel.run("%%trial\nprint('ran')").stdout == "ran\n"
 
 
 def test_no_process_survives_a_trial(kernel: Kernel) -> None:

@@ -12,6 +12,8 @@ from nbagent.inside.describe import size
 _MOST_ROWS = 40
 _MOST_TEXT = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+UNKNOWN = -1
+"""The size of a file that nobody looked at."""
 _CHANGES = ("new", "rebound", "in place", "deleted")
 _COLOURS = {
     "new": "--jp-success-color1, #388e3c",
@@ -45,7 +47,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Account:
-    """A trial that is over. `sentence` says how it ended; memory is the most of its own, in bytes."""
+    """A trial that is over. `sentence` says how it ended; memory is the most of its own, in bytes.
+
+    note: what was different about it, where something was.
+    """
 
     sentence: str
     worked: bool
@@ -56,6 +61,7 @@ class Account:
     refused: tuple[Refused, ...] = ()
     withheld: int = 0
     adoptable: tuple[str, ...] = ()
+    note: str = ""
 
 
 def changes(told: object) -> tuple[Change, ...]:
@@ -139,10 +145,12 @@ def _refusal(each: Refused) -> tuple[str, str]:
 
 
 def _size(count: int | None) -> str:
-    return "" if count is None else size(count)
+    return "" if count is None or count == UNKNOWN else size(count)
 
 
 def _advice(account: Account) -> Iterator[str]:
+    if account.note:
+        yield account.note
     if account.withheld:
         yield "Output that needs scripts or the network was shown as text: a trial's page could act in your name."
     if account.adoptable:

@@ -9,13 +9,16 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbagent
+from nbagent.inside.interrupts import Interrupts
 
 _SECONDS = 60.0
 _PIECE = 1 << 16
+_PERIOD = 0.1
 
 
 class NoAnswer(Exception):
@@ -60,6 +63,36 @@ class Adviser:
             raise NoAnswer(str(answer["refusal"]))
         return answer
 
+    def follow(
+        self, question: dict[str, object], take: Callable[[dict[str, Any]], None], interrupts: Interrupts
+    ) -> dict[str, Any] | None:
+        """Return the answer, after giving `take` all that is said before it; None when it was interrupted.
+
+        What is said before has an "output". Raises `NoAnswer`, also for a refusal.
+        """
+        self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        lines = _Lines(self._process.stdout.fileno(), interrupts)
+        try:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+            while (line := lines.next()) is not None:
+                told = json.loads(line)
+                if "refusal" in told:
+                    raise NoAnswer(str(told["refusal"]))
+                if "output" not in told:
+                    return dict(told)
+                take(told["output"])
+        except NoAnswer:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return None
+
     def close(self) -> None:
         """End the other process."""
         if self._process is not None:
@@ -92,3 +125,24 @@ class Adviser:
         answer = json.loads(data)
         assert isinstance(answer, dict)
         return answer
+
+
+class _Lines:
+    """Lines of a pipe as they come; an interrupt ends them."""
+
+    def __init__(self, descriptor: int, interrupts: Interrupts) -> None:
+        self._descriptor, self._interrupts = descriptor, interrupts
+        self._data = b""
+
+    def next(self) -> bytes | None:
+        """Return the next line; None when the user interrupted. Raises `NoAnswer` when no more can come."""
+        while b"\n" not in self._data:
+            if self._interrupts.asked:
+                return None
+            ready, _, _ = select.select([self._descriptor], [], [], _PERIOD)
+            piece = os.read(self._descriptor, _PIECE) if ready else b""
+            if ready and not piece:
+                raise NoAnswer("nbagent's helper process has ended, and the trial with it. Try again.")
+            self._data += piece
+        line, _, self._data = self._data.partition(b"\n")
+        return line

@@ -16,6 +16,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from nbagent.core.errors import NbAgentError, UsageError
 from nbagent.core.outputs import Refusal
+from nbagent.hosts.kernel.instead import Instead, Order, planned, run
 from nbagent.sandbox import secrets
 from nbagent.sandbox.access import Access, Limits
 from nbagent.sandbox.interpreter import inspect
@@ -45,6 +46,10 @@ class Rules:
         """Return the answer to one line; a refusal is an answer, too: {"refusal": sentence}."""
         try:
             asked = json.loads(question)
+            if "plan" in asked:
+                return {"plan": planned(Order.model_validate(asked["plan"])).model_dump(mode="json")}
+            if "instead" in asked and self._access is not None:
+                return run(self._access, Instead.model_validate(asked["instead"]), _say)
             if "clues" in asked:
                 return {"refusals": [refusal.model_dump() for refusal in self._judged(asked["clues"])]}
             return {"policy": self._policy(Wish.model_validate(asked))}
@@ -75,6 +80,10 @@ class Rules:
         return list(found.values())
 
 
+def _say(line: dict[str, JsonValue]) -> None:
+    print(json.dumps(line), flush=True)
+
+
 def _limits(wish: Wish) -> Limits:
     usual = Limits()
     return usual.model_copy(
@@ -99,7 +108,7 @@ def main() -> None:
     probe()
     inspect(Path(sys.executable))
     for question in sys.stdin:
-        print(json.dumps(rules.answer(question)), flush=True)
+        _say(rules.answer(question))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbagent.hosts.kernel import endings
-from nbagent.hosts.kernel.account import Account, Change, Refused, changes
+from nbagent.hosts.kernel import endings, fallback
+from nbagent.hosts.kernel.account import UNKNOWN, Account, Change, Refused, changes
 from nbagent.hosts.kernel.adviser import Adviser, NoAnswer
 from nbagent.hosts.kernel.meter import Meter
 from nbagent.hosts.kernel.options import Options
@@ -66,18 +66,59 @@ def try_cell(shell: Any, adviser: Adviser, source: str, options: Options) -> Tri
         except NoAnswer as error:
             raise NotTried(str(error)) from None
         with Interrupts() as interrupts:
-            branch = _forked(shell, policy)
+            cell = Cell(source, policy, interrupts)
             try:
-                return _run(shell, adviser, branch, _Cell(source, policy, interrupts))
+                branch = fork_kernel(shell, policy)
+            except NotForked as error:
+                return _instead(shell, adviser, cell, error.args)
+            try:
+                tried, stalled = _run(shell, adviser, branch, cell)
+            except NotConfined as error:
+                if interrupts.asked:
+                    raise NotTried(f"You interrupted the trial before it began; {endings.AS_BEFORE}.") from None
+                return _instead(shell, adviser, cell, (f"a fork could not be confined ({error})",))
             finally:
                 branch.let_go()
+            if not stalled:
+                return tried
+            try:
+                return _instead(shell, adviser, cell, ("its threads waited for each other in a fork of the kernel",))
+            except NotTried:
+                return tried
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
+    """What is tried, and under which rules."""
+
     source: str
     policy: dict[str, Any]
     interrupts: Interrupts
+
+
+def _instead(shell: Any, adviser: Adviser, cell: Cell, reasons: tuple[str, ...]) -> Tried:
+    """Try it in a fresh process, with copies of what it reads."""
+    show = Show(shell)
+    try:
+        told = fallback.tried(shell, adviser, cell.source, show, cell.interrupts)
+    except NoAnswer as error:
+        raise NotTried(endings.not_tried(reasons, str(error))) from None
+    ended = told.ended
+    worked = ended.status == "done" and ended.report.get("raised") is None and ended.report.get("exit") is not True
+    account = Account(
+        sentence=endings.sentence(ended, None),
+        worked=worked,
+        seconds=ended.seconds,
+        memory=0,
+        changes=told.changes,
+        files=tuple((name, UNKNOWN) for name in told.files),
+        refused=told.refused,
+        withheld=show.withheld,
+        note=f"Not tried in a fork of the kernel, because {reasons[0]}: {told.how}.",
+    )
+    why = "it was tried in a process that is no fork of the kernel"
+    left = Offered(None, (), dict.fromkeys(_wanted(told.changes), why))
+    return Tried(cell.source, account, left, ended.status == "interrupted", shell.execution_count)
 
 
 def _question(shell: Any, scratch: str, options: Options) -> dict[str, object]:
@@ -93,18 +134,9 @@ def _question(shell: Any, scratch: str, options: Options) -> dict[str, object]:
     }
 
 
-def _forked(shell: Any, policy: dict[str, Any]) -> LiveBranch:
-    try:
-        return fork_kernel(shell, policy)
-    except NotForked as error:
-        raise NotTried(endings.not_forked(error.args)) from None
-
-
-def _run(shell: Any, adviser: Adviser, branch: LiveBranch, cell: _Cell) -> Tried:
-    try:
-        branch.started(cell.interrupts)
-    except NotConfined as error:
-        raise NotTried(f"The trial was not run, because its process could not be confined: {error}.") from None
+def _run(shell: Any, adviser: Adviser, branch: LiveBranch, cell: Cell) -> tuple[Tried, bool]:
+    """Return the account, and whether the code dead-locked. Raises `NotConfined` when nothing was run."""
+    branch.started(cell.interrupts)
     limits, scratch = cell.policy["limits"], cell.policy["scratch"]
     there = written(branch.view, scratch)
     meter, show = Meter(branch.pid, limits), Show(shell)
@@ -129,7 +161,8 @@ def _run(shell: Any, adviser: Adviser, branch: LiveBranch, cell: _Cell) -> Tried
         withheld=show.withheld,
         adoptable=offered.names,
     )
-    return Tried(cell.source, account, offered, ended.status == "interrupted", shell.execution_count)
+    tried = Tried(cell.source, account, offered, ended.status == "interrupted", shell.execution_count)
+    return tried, meter.stalled
 
 
 def _wanted(changed: tuple[Change, ...]) -> list[str]:
