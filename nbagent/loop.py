@@ -14,6 +14,7 @@ from nbagent.core.decide import (
     ApplyChanges,
     AskConsent,
     AskModel,
+    CheckAnswer,
     Compact,
     Deed,
     LookAtNotebook,
@@ -30,6 +31,7 @@ from nbagent.core.privacy import redact, redacted, redacted_parts
 from nbagent.core.proposal import Author, proposal, touched, undoing
 from nbagent.core.session import Session, State
 from nbagent.core.tools import AskUser, ProposeChanges, ReadCells, TryCode
+from nbagent.fitting import misfit
 from nbagent.ports import Ports
 from nbagent.trials import Trials
 
@@ -143,6 +145,8 @@ async def perform(action: Deed, ports: Ports, trials: Trials) -> Events:
             answer, seconds = await _answer(action.request, ports)
             words = "\n".join(item.text for item in answer.items if isinstance(item, AssistantMessage))
             return (e.Compacted(summary=words or "(no summary was written)", usage=answer.usage, seconds=seconds),)
+        case CheckAnswer():
+            return (e.AnswerChecked(wrong=misfit(action.text, action.form)),)
         case UseTool():
             return (await _used(action, ports, trials),)
         case AskConsent():

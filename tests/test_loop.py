@@ -591,3 +591,27 @@ async def test_cancelling_the_loop_leaves_a_journal_to_resume_from() -> None:
     resumed = Session.of((*world.start, *world.journal.events, e.Resumed()))
     session = await run(resumed, world.ports(model=ScriptedModel(says("Here again."))))
     assert session.events[-1] == e.TurnEnded(how="done")
+
+
+FORM = {"type": "object", "required": ["total"]}
+
+
+async def test_an_answer_that_does_not_fit_is_told_to_the_model_once() -> None:
+    world = World(says("It is 12."), says('{"total": 12}'))
+    world.start = (world.start[0], e.UserSpoke(text="Total?", output_schema=FORM))
+    session = await world.run()
+    assert kinds(world.journal.events)[-5:] == [
+        *("model told", "model asked", "model answered"),
+        *("answer checked", "turn ended"),
+    ]
+    assert "It is not JSON" in world.model.requests[1].model_dump_json()
+    assert session.events[-1] == e.TurnEnded(how="done")
+
+
+async def test_an_answer_that_never_fits_ends_the_turn_with_what_is_wrong() -> None:
+    world = World(says("It is 12."), says("{}"))
+    world.start = (world.start[0], e.UserSpoke(text="Total?", output_schema=FORM))
+    end = (await world.run()).events[-1]
+    assert isinstance(end, e.TurnEnded)
+    assert end.how == "failed"
+    assert end.says.startswith("The answer does not fit the schema: At $: 'total' is a required property.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
+
+from pydantic import JsonValue
 
 from nbagent.core import events as e
 from nbagent.core import prompt
 from nbagent.core.budget import reached, seconds_left
 from nbagent.core.calls import not_run, ran_cells, tried, went_well
 from nbagent.core.consent import consent
-from nbagent.core.model import Item, ModelRequest, Notice, Text, ToolCall, ToolResult, UserMessage
+from nbagent.core.model import AssistantMessage, Item, ModelRequest, Notice, Text, ToolCall, ToolResult, UserMessage
 from nbagent.core.proposal import Proposal, Verdict
 from nbagent.core.session import Session, State
 from nbagent.core.shorten import OUTLINE_TOKENS, cut_middle, room
@@ -50,6 +53,14 @@ class Compact:
 
 
 @dataclass(frozen=True)
+class CheckAnswer:
+    """Hold the final answer against the form that the user asked for."""
+
+    text: str
+    form: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
 class UseTool:
     """Do what a call orders. For `ProposeChanges` this only checks the changes and makes the proposal."""
 
@@ -81,7 +92,7 @@ class RunCell:
     record: bool
 
 
-Deed = LookAtNotebook | AskModel | Compact | UseTool | AskConsent | ApplyChanges | RunCell
+Deed = LookAtNotebook | AskModel | Compact | CheckAnswer | UseTool | AskConsent | ApplyChanges | RunCell
 """What is done in the world."""
 Action = Note | Deed
 
@@ -197,8 +208,22 @@ def _after_answer(state: State) -> Action:
             pass
     if state.unproven and "unproven" not in state.told:
         return Note((e.ModelTold(about="unproven", text=prompt.unproven(tuple(state.unproven))),))
+    if state.output_schema is not None and (still := _misfit(state, state.output_schema)) is not None:
+        return still
     missing = f"Not proved by a run: {', '.join(state.unproven)}." if state.unproven else ""
     return _end("done", missing)
+
+
+def _misfit(state: State, form: Mapping[str, JsonValue]) -> Action | None:
+    """The model is told once what is wrong with the form of its answer."""
+    assert state.final is not None
+    if state.checked is None:
+        return CheckAnswer("".join(i.text for i in state.final.items if isinstance(i, AssistantMessage)), form)
+    if not state.checked:
+        return None
+    if "misfit" not in state.told:
+        return Note((e.ModelTold(about="misfit", text=prompt.misfit(state.checked)),))
+    return _end("failed", f"The answer does not fit the schema: {state.checked} Ask again, or loosen the schema.")
 
 
 def _answer(call: ToolCall, text: str, *, is_error: bool = False) -> Note:

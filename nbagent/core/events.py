@@ -191,8 +191,15 @@ class ModelTold(BaseModel, frozen=True):
     """nbagent reminds the model of something before the turn may end."""
 
     kind: Literal["model told"] = "model told"
-    about: Literal["unproven", "cut off"]
+    about: Literal["unproven", "cut off", "misfit"]
     text: str
+
+
+class AnswerChecked(BaseModel, frozen=True):
+    """The final answer was held against the form that the user asked for; `wrong` is empty when it fits."""
+
+    kind: Literal["answer checked"] = "answer checked"
+    wrong: str = ""
 
 
 class Compacted(BaseModel, frozen=True):
@@ -253,6 +260,7 @@ Event = Annotated[
     | PlanUpdated
     | CallAnswered
     | ModelTold
+    | AnswerChecked
     | Compacted
     | Stopped
     | Undone

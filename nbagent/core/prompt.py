@@ -93,6 +93,11 @@ def fitting(schema: Mapping[str, JsonValue]) -> str:
     return f"Your final answer must be JSON alone, without a word around it, that fits this schema:\n{words}"
 
 
+def misfit(wrong: str) -> str:
+    """Return the one reminder that the answer does not have its form."""
+    return f"Your answer does not fit the schema: {wrong} Answer again: JSON alone that fits, without a word around it."
+
+
 def after_compaction(
     opening: SessionStarted, said: Sequence[UserMessage], summary: str, plan: Sequence[Step], changes: Sequence[str]
 ) -> tuple[Notice | UserMessage, ...]:

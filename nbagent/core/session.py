@@ -29,7 +29,8 @@ class State:
     """What `decide` needs to know; every field follows from the events.
 
     history: what the last request held and what came after it; waiting: what the next request says for the first time.
-    asking: a request is out. final: an answer without calls. open: calls without result, in order; call: how far the
+    asking: a request is out. final: an answer without calls; checked: what is wrong with its
+    form, once that was looked at. open: calls without result, in order; call: how far the
     first of them is. outlined: the model knows the notebook; seen: digests of the cells as it knows them.
     ran: cells that the session's own kernel has run. unproven: digests of cells that changed, or use what changed, and
     have not run since. context: tokens of the last request and its answer.
@@ -47,6 +48,7 @@ class State:
     looked: bool = False
     asking: bool = False
     final: ModelAnswer | None = None
+    checked: str | None = None
     failed: e.ModelFailed | None = None
     output_schema: Mapping[str, JsonValue] | None = None
     open: tuple[ToolCall, ...] = ()
@@ -135,6 +137,8 @@ def _fold(state: State, event: e.Event) -> State:
         case e.NotebookSeen():
             seen = replace(state, looked=True, outlined=True, seen=event.cells)
             return _told(seen, event.text) if event.text else seen
+        case e.AnswerChecked():
+            return replace(state, checked=event.wrong)
         case e.PlanUpdated():
             return replace(state, plan=event.steps)
         case e.Undone():
@@ -160,6 +164,7 @@ def _turn(state: State, event: e.UserSpoke | e.Stopped | e.Resumed | e.TurnEnded
                 turn=state.turn + 1,
                 looked=False,
                 final=None,
+                checked=None,
                 failed=None,
                 too_long=0,
                 output_schema=event.output_schema,
@@ -201,6 +206,7 @@ def _model(state: State, event: e.ModelAsked | e.ModelAnswered | e.ModelFailed |
                 open=calls,
                 call=Progressing(),
                 final=None if calls or answer.stop == "paused" else answer,
+                checked=None,
                 context=counted or state.context + estimate(answer.items),
                 shortened=False,
                 too_long=0,

@@ -17,6 +17,7 @@ from nbagent.core.errors import ExitCode, NotebookError, UsageError
 from nbagent.core.events import ModelAnswered, ModelFailed, TurnEnded, UserSpoke
 from nbagent.core.model import AssistantMessage
 from nbagent.core.session import Session
+from nbagent.fitting import bare, faulty
 from nbagent.hosts.agent import Wishes, work
 from nbagent.hosts.headless import Nobody
 from nbagent.hosts.journal import read
@@ -137,6 +138,8 @@ def _schema(path: Path | None) -> dict[str, JsonValue] | None:
         raise UsageError(f"{path} cannot be read as a JSON schema: {error}.") from error
     if not isinstance(schema, dict):
         raise UsageError(f"{path} holds no JSON schema: it must be an object.")
+    if wrong := faulty(schema):
+        raise UsageError(f"{path} holds no valid JSON schema, {wrong}. Nothing was asked.")
     return schema
 
 
@@ -152,7 +155,7 @@ def answer(session: Session) -> str:
 
 def _tell(session: Session) -> None:
     if words := answer(session):
-        print(words)
+        print(words if session.state.output_schema is None else bare(words))
     end = session.events[-1]
     if isinstance(end, TurnEnded) and end.says:
         print(f"nbagent: {end.says}", file=sys.stderr)
