@@ -21,6 +21,7 @@ from nbagent.fitting import bare, faulty
 from nbagent.hosts.agent import Wishes, work
 from nbagent.hosts.headless import Nobody
 from nbagent.hosts.journal import read
+from nbagent.hosts.jupyter import notice
 from nbagent.hosts.run_view import JsonLines, Lines
 from nbagent.hosts.settings import Settings, load
 from nbagent.hosts.undo import keep
@@ -59,6 +60,8 @@ def _task(given: str) -> str:
 
 
 def _worked(args: argparse.Namespace, wishes: Wishes, spoken: UserSpoke | None, name: str | None) -> int:
+    if said := notice(wishes.notebook):
+        print(f"nbagent: {said}", file=sys.stderr)
     user = Nobody(JsonLines(sys.stdout) if args.json else Lines(sys.stderr))
     session = asyncio.run(_stoppable(wishes, spoken, user, name))
     if not args.json:

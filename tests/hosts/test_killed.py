@@ -96,11 +96,15 @@ def results(session: Session) -> dict[str, str]:
 
 MOMENTS = [
     ("user spoke", 1),
+    ("notebook seen", 1),
     ("model asked", 1),
+    ("model answered", 1),
     ("call started", 1),
     ("stream", 1),
     ("code tried", 1),
+    ("call answered", 1),
     ("proposed", 1),
+    ("judged", 1),
     ("call started", 2),
     ("file written", 1),
     ("applied", 1),
