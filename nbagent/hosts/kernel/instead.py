@@ -20,6 +20,8 @@ from nbagent.core.outputs import Execution, Output
 from nbagent.sandbox.access import Access
 from nbagent.sandbox.branch import BaseSandbox, ProcessBranch
 
+_CACHES = "/.home/"
+"""Part of the path where tools keep caches and settings, in the scratch."""
 Say = Callable[[dict[str, JsonValue]], None]
 
 
@@ -93,7 +95,7 @@ async def tried(access: Access, order: Instead, say: Say) -> dict[str, JsonValue
 
         done = await branch.run(order.source, show=show)
         files = set(await branch.files()) - before if done.status in ("ok", "raised") else set[str]()
-        return {"ended": _told(done), "files": [*sorted(files)]}
+        return {"ended": _told(done), "files": [name for name in sorted(files) if _CACHES not in name]}
     finally:
         await sandbox.close()
 
