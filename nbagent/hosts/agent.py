@@ -97,11 +97,12 @@ def secrets() -> tuple[str, ...]:
 
 
 def _opening(wishes: Wishes, facts: ModelFacts, history: Session, session: str) -> list[Event]:
+    profile = wishes.profiles.get(facts.provider)
     terms = Terms(
         model=facts,
         approve=wishes.approve,
         privacy=wishes.privacy,
-        effort=wishes.effort,
+        effort=wishes.effort or (profile.effort if profile else None),
         turn_budget=wishes.budget,
         starts_empty=True,
     )
