@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WHOLE := --cov=nbagent.core --cov=nbagent.ports --cov=nbagent.loop --cov=nbagent.trials --cov-branch \
   --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
-.PHONY: demo test check lab bench clean
+.PHONY: demo test check lab bench picture clean
 
 demo: $(STAMP)-examples
 	$(BIN)/python example-notebooks/demo.py
@@ -26,6 +26,9 @@ lab: $(STAMP)-lab
 
 bench: $(STAMP)-dev
 	$(BIN)/python -m benchmarks
+
+picture: $(STAMP)-dev
+	$(BIN)/python docs/picture.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist
