@@ -102,6 +102,8 @@ def _lines(repair: Repair, style: Style, *, diff_only: bool) -> Iterator[str]:
         yield from _cell(cell, style)
     if report.problem:
         yield f"  {style('not written', 'red')}: {harmless(report.problem)}. The notebook is as it was."
+    if report.time_limit is not None:
+        yield f"  {style('time limit', 'yellow')}: {_late(report)}"
     yield _proof(report, style)
 
 
@@ -117,6 +119,8 @@ def _headline(report: Report, style: Style) -> str:
             return style(f"repaired, {fixes}", "green")
         case "partly repaired":
             return style(f"partly repaired, {fixes}; {cells} still broken", "yellow")
+        case "broken" if report.time_limit is not None and not left:
+            return style("did not run through in time", "red")
         case "broken":
             return style(f"{cells} broken", "red")
         case "not proved":
@@ -154,6 +158,12 @@ def _cell(cell: CellReport, style: Style) -> Iterator[str]:
             yield style(f"  cell {cell.number}  left alone, meant to fail: {harmless(cell.error)}", "dim")
         case _:
             yield style(f"  cell {cell.number}  {cell.state}", "dim")
+
+
+def _late(report: Report) -> str:
+    left = sum(cell.state == "not run" for cell in report.cells)
+    cells = f", with {left} cell{'' if left == 1 else 's'} not run" if left else ""
+    return f"the {report.time_limit:g} s for this notebook are over{cells}. Allow more with --timeout SECONDS."
 
 
 def _proof(report: Report, style: Style) -> str:

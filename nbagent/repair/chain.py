@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from nbagent.core.cells import Cell, Snapshot
 from nbagent.core.errors import SandboxError
 from nbagent.core.outputs import Execution
 from nbagent.ports import Branch, Checkpoint, Sandbox
+from nbagent.repair.deadline import Deadline
 
 
 def runnable(notebook: Snapshot) -> tuple[Cell, ...]:
@@ -46,10 +47,13 @@ async def run_step(branch: Branch, cell: Cell, timeout: float | None) -> Step:
 
 @dataclass
 class Trunk:
-    """The run so far. `steps` are what was kept; `branch` is the process after the last step, if it still lives."""
+    """The run so far. `steps` are what was kept; `branch` is the process after the last step, if it still lives.
+
+    until: when running must end, asked before each cell.
+    """
 
     sandbox: Sandbox
-    timeout: float | None = None
+    until: Callable[[], Deadline] = Deadline
     steps: list[Step] = field(default_factory=list)
     branch: Branch | None = None
     tip: Checkpoint | None = None
@@ -60,7 +64,7 @@ class Trunk:
         if self.branch is None:
             self.branch = await self.back_to(len(self.steps), self.steps)
         await self._forget_tip()
-        step = await run_step(self.branch, cell, self.timeout)
+        step = await run_step(self.branch, cell, self.until().for_cell())
         self.steps.append(step)
         if not step.survived:
             await self.leave()
@@ -91,7 +95,7 @@ class Trunk:
             start, branch = 0, await self.sandbox.open()
         for step in steps[start:position]:
             if step.survived:
-                execution = await branch.run(step.cell.source, timeout=self.timeout)
+                execution = await branch.run(step.cell.source, timeout=self.until().for_cell())
                 if execution.status not in ("ok", "raised"):
                     raise SandboxError(f"A cell that ran before did not survive being run again: {execution.detail}.")
         return branch

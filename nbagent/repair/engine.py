@@ -5,7 +5,6 @@ Nothing is written here: the result is the notebook as it would be, with an acco
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from nbagent.core.cells import Cell, Snapshot
 from nbagent.ports import Sandbox
 from nbagent.repair.cause import sentence
 from nbagent.repair.chain import Step, Trunk, runnable
+from nbagent.repair.deadline import Deadline
 from nbagent.repair.diagnose import (
     Diagnosis,
     Lost,
@@ -41,31 +41,39 @@ class Record:
 
 @dataclass
 class Engine:
-    """The work on one notebook. `notebook`, `fixes` and `records` are the result; `work` may be called again."""
+    """The work on one notebook. `notebook`, `fixes` and `records` are the result; `work` may be called again.
+
+    starting: seconds that a kernel for the proof takes to start.
+    """
 
     sandbox: Sandbox
     rules: Sequence[Rule]
     notebook: Snapshot
     tell: Tell
-    deadline: float
-    cell_timeout: float | None = None
+    deadline: Deadline
+    starting: float = 0.0
     fixes: list[Applied] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
     known: dict[str, Diagnosis] = field(default_factory=dict)
     """Failures of the real kernel, by `prefix_key`: some do not show in a process with many modules loaded."""
 
     def __post_init__(self) -> None:
-        self._trunk = Trunk(self.sandbox, self.cell_timeout)
+        self._trunk = Trunk(self.sandbox, self._until)
 
     async def work(self) -> None:
         """Run what has not run yet, to the last cell or to the deadline."""
         while len(self._trunk.steps) < len(cells := runnable(self.notebook)):
             cell = cells[len(self._trunk.steps)]
-            if asyncio.get_running_loop().time() > self.deadline:
+            if self._until().passed:
                 for left in cells[len(self._trunk.steps) :]:
                     self.records[left.id] = Record("not run")
                 return
             await self._one(cell, len(cells))
+
+    def _until(self) -> Deadline:
+        """Return when to stop looking for fixes: the proof will run all of this again, in the same time."""
+        again = sum(step.execution.seconds for step in self._trunk.steps if step.survived)
+        return self.deadline.earlier(self.starting + again)
 
     async def rework(self, failures: dict[str, Diagnosis]) -> bool:
         """Go back to cells that failed in a real kernel only, by id; return whether that led to another notebook."""
@@ -87,6 +95,9 @@ class Engine:
             self._trunk.steps.append(step)
         else:
             step = await self._trunk.run(cell)
+        if step.execution.status == "timed_out" and self._until().passed:
+            await self._trunk.replace(number - 1, (), None)  # the cell itself may be fine
+            return
         diagnosis = self._diagnosis(step, known)
         error = sentence(diagnosis.error) if diagnosis else ""
         self.tell(CellEnded(number, total, "trial", step.execution.seconds, error))
@@ -112,7 +123,7 @@ class Engine:
         if not step.survived or (stored and diagnosis.error.ename == "NameError"):
             self._settle(cell, diagnosis, (), stored=stored)
             return
-        search = Search(self._trunk, self.rules, self.known, self.deadline, careful=stored, told=self._tried)
+        search = Search(self._trunk, self.rules, self.known, careful=stored, told=self._tried)
         start = Attempt(self.notebook, cell, tuple(self._trunk.steps), diagnosis)
         start_reach = start.how_far
         best = await search.best(start)

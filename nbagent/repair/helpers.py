@@ -15,6 +15,7 @@ from nbagent.core.cells import Cell, Snapshot
 from nbagent.core.errors import NbAgentError, NotebookError
 from nbagent.ports import Branch, Sandbox
 from nbagent.repair.chain import runnable
+from nbagent.repair.deadline import Deadline
 from nbagent.repair.diagnose import Diagnosis, diagnose, failed
 from nbagent.repair.guard import refusal
 from nbagent.repair.probe import Probe
@@ -28,6 +29,16 @@ _MOST_BYTES = 2_000_000
 
 Show = Callable[[Mapping[str, str]], None]
 """Lets sandboxes and kernels that are opened from now on see these files with these texts."""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A cell of a notebook that fails in a module, and where and how long it may be run."""
+
+    notebook: Snapshot
+    cell_id: str
+    sandbox: Sandbox
+    deadline: Deadline
 
 
 @dataclass
@@ -44,36 +55,46 @@ class Helpers:
         """Return what was repaired."""
         return tuple(Module(path, self._read[path], text) for path, text in self.texts.items())
 
-    async def mend(self, notebook: Snapshot, cell_id: str, sandbox: Sandbox, rules: Sequence[Rule]) -> bool:
+    def state(self) -> tuple[dict[str, str], list[Applied]]:
+        """Return what `restore` takes back to."""
+        return dict(self.texts), list(self.fixes)
+
+    def restore(self, state: tuple[dict[str, str], list[Applied]]) -> None:
+        """Forget what was repaired since."""
+        self.texts, self.fixes = dict(state[0]), list(state[1])
+        self.show(self.texts)
+
+    async def mend(self, failing: Failing, rules: Sequence[Rule]) -> bool:
         """Repair the module in which a cell fails, as far as that makes the cell run or fail elsewhere."""
-        kept, fixes = dict(self.texts), list(self.fixes)
+        before = self.state()
         for _ in range(MOST_FIXES):
-            run = await self._run(notebook, cell_id, sandbox)
+            run = await self._run(failing)
             if run is None or run.path is None:
                 break
-            found = await self._candidates(run, notebook, rules)
+            found = await self._candidates(run, rules)
             await run.branch.close()
-            if not await self._first_that_helps(run, found, notebook, cell_id, sandbox):
+            if not await self._first_that_helps(run, found, failing):
                 break
-        last = await self._run(notebook, cell_id, sandbox)
+        last = await self._run(failing)
         if last is not None:
             await last.branch.close()
         if last is None or (last.diagnosis is not None and last.path is not None):
-            self.texts, self.fixes = kept, fixes
-            self.show(self.texts)
-        return self.texts != kept
+            self.restore(before)
+        return self.texts != before[0]
 
-    async def _run(self, notebook: Snapshot, cell_id: str, sandbox: Sandbox) -> _Run | None:
-        """Run the notebook up to a cell; None when the process ended."""
+    async def _run(self, failing: Failing) -> _Run | None:
+        """Run the notebook up to the cell; None when the process or the time ended."""
+        if failing.deadline.passed:
+            return None
         try:
-            branch = await sandbox.open()
+            branch = await failing.sandbox.open()
         except NbAgentError:
             return None
-        for cell in runnable(notebook):
-            execution = await branch.run(cell.source)
+        for cell in runnable(failing.notebook):
+            execution = await branch.run(cell.source, timeout=failing.deadline.for_cell())
             if execution.status not in ("ok", "raised"):
                 return None
-            if cell.id == cell_id:
+            if cell.id == failing.cell_id:
                 diagnosis = diagnose(cell, execution, {execution.execution_count or 0: cell.id})
                 broken = failed(execution)
                 path = self._module(diagnosis) if broken else None
@@ -100,7 +121,7 @@ class Helpers:
             self._read[path] = Path(path).read_bytes().decode("utf-8")
         return self.texts.get(path, self._read[path])
 
-    async def _candidates(self, run: _Run, notebook: Snapshot, rules: Sequence[Rule]) -> list[_Proposed]:
+    async def _candidates(self, run: _Run, rules: Sequence[Rule]) -> list[_Proposed]:
         assert run.path is not None
         assert run.diagnosis is not None
         case = self._case(run, run.path, run.diagnosis)
@@ -134,9 +155,7 @@ class Helpers:
             file=path,
         )
 
-    async def _first_that_helps(
-        self, run: _Run, found: list[_Proposed], notebook: Snapshot, cell_id: str, sandbox: Sandbox
-    ) -> bool:
+    async def _first_that_helps(self, run: _Run, found: list[_Proposed], failing: Failing) -> bool:
         """Keep the first candidate with which the cell runs or fails otherwise; tell whether there was one."""
         assert run.path is not None
         before = dict(self.texts)
@@ -146,11 +165,11 @@ class Helpers:
                 continue
             self.texts = {**before, run.path: text}
             self.show(self.texts)
-            after = await self._run(notebook, cell_id, sandbox)
+            after = await self._run(failing)
             if after is not None:
                 await after.branch.close()
                 if after.diagnosis is None or after.error != run.error:
-                    self.fixes.append(proposed.applied(run, cell_id))
+                    self.fixes.append(proposed.applied(run, failing.cell_id))
                     return True
         self.texts = before
         self.show(self.texts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from nbagent.core.outputs import Execution
 from nbagent.ports import ShowOutput
 from nbagent.repair.cause import sentence
 from nbagent.repair.chain import runnable
+from nbagent.repair.deadline import Deadline
 from nbagent.repair.diagnose import Diagnosis, diagnose, failed, is_left_alone, is_stored
 from nbagent.repair.report import CellEnded, CellStarted, Tell
 
@@ -51,6 +54,10 @@ class ProofRun:
     seconds: float = 0.0
     complete: bool = True
     """False when the run was stopped, by the first failure or by a cell that took the kernel with it."""
+    late: bool = False
+    """Whether the time for the notebook ended before its last cell."""
+    starting: float = 0.0
+    """What the kernel took to start; part of `seconds`."""
 
     @property
     def clean(self) -> bool:
@@ -62,30 +69,36 @@ async def prove(
     prover: Prover,
     notebook: Snapshot,
     tell: Tell,
+    deadline: Deadline,
     *,
     where: Literal["first", "proof"] = "proof",
     stop_at_failure: bool = False,
     skip: Collection[str] = (),
-    cell_timeout: float | None = None,
 ) -> ProofRun:
-    """Run all cells but those to skip, going on after failures unless told otherwise."""
+    """Run all cells but those to skip, going on after failures unless told otherwise, until the deadline."""
     found = ProofRun()
-    counts: dict[int, str] = {}
     started = time.monotonic()
+    try:
+        async with asyncio.timeout_at(deadline.at if deadline.at < math.inf else None):
+            runner = await prover.open()
+    except TimeoutError:
+        found.late, found.complete, found.seconds = True, False, time.monotonic() - started
+        return found
+    found.starting = time.monotonic() - started
     cells = runnable(notebook)
-    runner = await prover.open()
+    counts: dict[int, str] = {}
     try:
         for number, cell in enumerate(cells, 1):
             if cell.id in skip:
                 continue
             tell(CellStarted(number, len(cells), where))
-            execution = await runner.run(cell.source, timeout=cell_timeout)
-            if execution.execution_count:
-                counts[execution.execution_count] = cell.id
+            execution = await _in_time(runner, cell, deadline)
+            if execution is None:
+                found.late, found.complete = True, False
+                break
             diagnosis = _keep(found, cell, execution, counts)
-            tell(
-                CellEnded(number, len(cells), where, execution.seconds, sentence(diagnosis.error) if diagnosis else "")
-            )
+            error = sentence(diagnosis.error) if diagnosis else ""
+            tell(CellEnded(number, len(cells), where, execution.seconds, error))
             ended = execution.status not in ("ok", "raised")
             if ended or (stop_at_failure and found.failures):
                 found.complete = cell is cells[-1] and not ended
@@ -96,8 +109,18 @@ async def prove(
     return found
 
 
+async def _in_time(runner: Runner, cell: Cell, deadline: Deadline) -> Execution | None:
+    """Run a cell; None when the time for the notebook, not that for a cell, kept it from its end."""
+    if deadline.passed:
+        return None
+    execution = await runner.run(cell.source, timeout=deadline.for_cell())
+    return None if execution.status == "timed_out" and deadline.passed else execution
+
+
 def _keep(found: ProofRun, cell: Cell, execution: Execution, counts: dict[int, str]) -> Diagnosis | None:
     found.executions[cell.id] = execution
+    if execution.execution_count:
+        counts[execution.execution_count] = cell.id
     if not failed(execution):
         return None
     diagnosis = diagnose(cell, execution, counts)

@@ -103,6 +103,8 @@ class Report(BaseModel, frozen=True):
     cells: tuple[CellReport, ...] = ()
     proof: Proof | None = None
     problem: str | None = None
+    time_limit: float | None = None
+    """The seconds for the notebook, when they ended before the work did: cells are left that did not run."""
     seconds: float = 0.0
     upgraded_from: int | None = None
     """The old notebook format, when the file was converted to format 4."""

@@ -6,7 +6,6 @@ at once; one with which it gets further is built upon. Bounded in depth, in tria
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -75,7 +74,6 @@ class Search:
     trunk: Trunk
     rules: Sequence[Rule]
     known: dict[str, Diagnosis]
-    deadline: float
     careful: bool = False
     """The file shows this error already, so that it may be meant: only fixes of the same cell that keep the meaning."""
     told: Callable[[str, str], None] = lambda rule, result: None
@@ -111,7 +109,7 @@ class Search:
         return best
 
     def _spent(self) -> bool:
-        return self._trials >= MOST_TRIALS or asyncio.get_running_loop().time() > self.deadline
+        return self._trials >= MOST_TRIALS or self.trunk.until().passed
 
     async def _candidates(self, at: Attempt) -> list[Proposed]:
         """Ask every rule, and close the failed process: trying goes on from checkpoints."""
@@ -220,7 +218,7 @@ class Search:
             return f"could not be tried: {error}"
         steps = list(at.steps[:start])
         for cell in new[start : target + 1]:
-            step = await run_step(branch, cell, self.trunk.timeout)
+            step = await run_step(branch, cell, self.trunk.until().for_cell())
             steps.append(step)
             if cell.id != at.cell.id and not _as_good(step, at.steps):
                 await branch.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,10 +9,11 @@ from nbagent.core.cells import Snapshot
 from nbagent.ports import Sandbox
 from nbagent.repair.cause import cause_of, module_of, sentence
 from nbagent.repair.chain import runnable
+from nbagent.repair.deadline import Deadline
 from nbagent.repair.diagnose import Lost, follows_perhaps, follows_surely
 from nbagent.repair.engine import Engine, Record
 from nbagent.repair.guard import loses_too_much
-from nbagent.repair.helpers import Helpers
+from nbagent.repair.helpers import Failing, Helpers
 from nbagent.repair.proof import ProofRun, Prover, prove
 from nbagent.repair.report import Applied, CellReport, Proof, Repair, RepairState, Report, Tell
 from nbagent.repair.rule import Rule
@@ -32,6 +32,10 @@ class Limits:
     seconds: float = 3600.0
     cell_seconds: float = 180.0
 
+    def from_now(self) -> Deadline:
+        """Return when work that begins now must end."""
+        return Deadline.after(self.seconds, self.cell_seconds)
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -48,7 +52,7 @@ class Bench:
 
 async def check(notebook: Snapshot, bench: Bench) -> Repair:
     """Run the notebook as it is, to its last cell, and say what fails."""
-    run = await prove(bench.prover, notebook, bench.tell, where="first", cell_timeout=bench.limits.cell_seconds)
+    run = await prove(bench.prover, notebook, bench.tell, bench.limits.from_now(), where="first")
     return _as_it_is(notebook, notebook, bench, run, None)
 
 
@@ -58,17 +62,21 @@ async def repair(notebook: Snapshot, bench: Bench, kernel_fix: Applied | None = 
     A notebook that runs clean as it is costs one run, and that run is the proof. Where a module beside it fails, that
     is repaired first, and the notebook again with the module as it is then.
     """
-    started = asyncio.get_running_loop().time()
-    done = await _repair_cells(notebook, bench, kernel_fix, started)
+    deadline = bench.limits.from_now()
+    done = await _repair_cells(notebook, bench, kernel_fix, deadline)
     helpers = bench.helpers
     for _ in range(MOST_MODULES):
         failing = next(iter(done.in_modules), None)
-        late = asyncio.get_running_loop().time() > started + bench.limits.seconds
-        if helpers is None or failing is None or late:
+        if helpers is None or failing is None or deadline.passed:
             break
-        if not await helpers.mend(done.after, failing, bench.sandbox, bench.rules):
+        kept = helpers.state()
+        if not await helpers.mend(Failing(done.after, failing, bench.sandbox, deadline), bench.rules):
             break
-        done = await _repair_cells(notebook, bench, kernel_fix, started)
+        again = await _repair_cells(notebook, bench, kernel_fix, deadline)
+        if again.report.time_limit is not None and again.report.state != "partly repaired":
+            helpers.restore(kept)  # what was proved before stays proved without them
+            break
+        done = again
     return done if helpers is None or not helpers.fixes else _with_modules(done, helpers)
 
 
@@ -85,19 +93,18 @@ def _with_modules(done: Repair, helpers: Helpers) -> Repair:
     return replace(done, report=report, modules=helpers.modules())
 
 
-async def _repair_cells(notebook: Snapshot, bench: Bench, kernel_fix: Applied | None, started: float) -> Repair:
+async def _repair_cells(notebook: Snapshot, bench: Bench, kernel_fix: Applied | None, deadline: Deadline) -> Repair:
     before = notebook if kernel_fix is None else _without_kernel_fix(notebook, kernel_fix)
-    seconds = bench.limits.cell_seconds
-    first = await prove(bench.prover, notebook, bench.tell, where="first", stop_at_failure=True, cell_timeout=seconds)
-    if first.clean:
+    first = await prove(bench.prover, notebook, bench.tell, deadline, where="first", stop_at_failure=True)
+    if first.clean or first.late:
         return _as_it_is(before, notebook, bench, first, kernel_fix)
     engine = Engine(
         sandbox=bench.sandbox,
         rules=bench.rules,
         notebook=notebook,
         tell=bench.tell,
-        deadline=started + bench.limits.seconds,
-        cell_timeout=seconds,
+        deadline=deadline,
+        starting=first.starting,
     )
     for cell_id, diagnosis in first.failures.items():
         engine.known[prefix_key(notebook, cell_id)] = diagnosis
@@ -125,7 +132,9 @@ async def _proved(engine: Engine, bench: Bench, first: ProofRun) -> _Proved:
             i for i, r in engine.records.items() if r.diagnosis and r.diagnosis.execution.status not in ("ok", "raised")
         ]
         skip += [i for i, r in engine.records.items() if r.state == "not run"]
-        run = await prove(bench.prover, engine.notebook, bench.tell, skip=skip, cell_timeout=bench.limits.cell_seconds)
+        run = await prove(bench.prover, engine.notebook, bench.tell, engine.deadline, skip=skip)
+        if run.late:
+            return _Proved(run, f"the time for the notebook ({engine.deadline.seconds:g} s) ended during the proof run")
         surprises = {i: d for i, d in run.failures.items() if engine.records.get(i, Record("ok")).state == "ok"}
         if not surprises:
             return _Proved(run, _worse_than_tried(engine, run))
@@ -177,6 +186,7 @@ def _as_it_is(before: Snapshot, notebook: Snapshot, bench: Bench, run: ProofRun,
         cells=_cell_reports(notebook, records),
         proof=_proof(bench, run),
         seconds=run.seconds,
+        time_limit=bench.limits.seconds if run.late else None,
     )
     return Repair(report, before, notebook, run.executions, in_modules=_in_modules(records))
 
@@ -186,6 +196,7 @@ def _account(
 ) -> Repair:
     records = _as_proved(engine.records, proved.run) if proved else engine.records
     left = any(record.state in ("broken", "follows", "not run") for record in records.values())
+    late = any(record.state == "not run" for record in records.values()) or bool(proved and proved.run.late)
     problem = proved.problem if proved else None
     if problem is None and fixes and loses_too_much(before, engine.notebook):
         problem = "the fixes together would remove too much of the notebook's code"
@@ -203,6 +214,7 @@ def _account(
         cells=_cell_reports(engine.notebook, records),
         proof=_proof(bench, proved.run) if proved else None,
         problem=problem,
+        time_limit=bench.limits.seconds if late else None,
     )
     after = before if problem is not None else engine.notebook
     outputs = proved.run.executions if proved else {}

@@ -6,6 +6,7 @@ A checkpoint is the list of sources run so far; resuming runs them again in a ne
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import io
 import traceback
@@ -22,6 +23,11 @@ class _Ended(BaseException):
     pass
 
 
+def hang() -> None:
+    """Stand for a cell that never ends; for `preloaded`."""
+    raise _Ended("timed_out")
+
+
 @dataclass
 class LocalBranch:
     """Runs cells with `exec`; `ends()` in a cell stands for a crash, `hangs()` for a cell that never ends."""
@@ -31,7 +37,7 @@ class LocalBranch:
     open: bool = True
 
     def __post_init__(self) -> None:
-        self.space: dict[str, object] = {"ends": self._end, "hangs": self._hang, **self.sandbox.preloaded}
+        self.space: dict[str, object] = {"ends": self._end, "hangs": hang, **self.sandbox.preloaded}
         earlier, self.sources = self.sources, []
         for source in earlier:
             self._execute(source)
@@ -39,14 +45,14 @@ class LocalBranch:
     def _end(self) -> None:
         raise _Ended("exited")
 
-    def _hang(self) -> None:
-        raise _Ended("timed_out")
-
     async def run(self, source: str, *, show: ShowOutput | None = None, timeout: float | None = None) -> Execution:
         if not self.open:
             raise SandboxError("The branch is closed.")
         self.sandbox.ran.append(source)
-        return self._execute(source)
+        done = self._execute(source)
+        if done.status == "timed_out" and timeout is not None and timeout < 1:
+            await asyncio.sleep(timeout)  # the time that such a cell takes
+        return done
 
     def _execute(self, source: str) -> Execution:
         self.sources.append(source)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pytest
@@ -12,8 +14,8 @@ from nbagent.core.cells import Cell, DeleteCell, InsertCell, MoveCell, ReplaceSo
 from nbagent.core.outputs import Raised
 from nbagent.repair.report import News
 from nbagent.repair.rule import Case, Fix, Rule
-from nbagent.repair.work import Bench, check, repair
-from tests.repair.standin import LocalSandbox, notebook
+from nbagent.repair.work import Bench, Limits, check, repair
+from tests.repair.standin import LocalSandbox, hang, notebook
 
 
 def replacing(case: Case, cell: Cell, source: str) -> Fix:
@@ -234,3 +236,31 @@ async def test_check_runs_every_cell_once_and_changes_nothing() -> None:
     prover = LocalSandbox()
     result = await check(notebook("wrong", "1", "worse"), bench(prover=prover))
     assert (states(result), len(prover.ran)) == ({"a": "broken", "c": "broken"}, 3)
+
+
+async def test_without_time_nothing_runs_and_the_notebook_stays() -> None:
+    sandbox, prover = LocalSandbox(), LocalSandbox()
+    made = replace(bench(Rename(("old", "1")), sandbox=sandbox, prover=prover), limits=Limits(seconds=0.001))
+    result = await repair(notebook("x = old"), made)
+    assert (sandbox.ran, prover.ran) == ([], [])
+    assert (result.report.time_limit, result.report.state, sources(result.after)) == (0.001, "broken", ["x = old"])
+    assert states(result) == {"a": "not run"}
+
+
+async def test_search_and_proof_share_one_time_limit() -> None:
+    sandbox, prover = LocalSandbox({"slow": lambda: None}), LocalSandbox({"slow": hang})
+    made = replace(bench(Rename(("old", "1")), sandbox=sandbox, prover=prover), limits=Limits(seconds=0.5))
+    started = asyncio.get_running_loop().time()
+    result = await repair(notebook("x = old", "slow()"), made)
+    assert asyncio.get_running_loop().time() - started < 5
+    assert prover.ran == ["x = old", "x = 1", "slow()"]
+    assert (result.report.state, result.report.time_limit) == ("not proved", 0.5)
+    assert "ended during the proof run" in (result.report.problem or "")
+    assert sources(result.after) == ["x = old", "slow()"]
+
+
+async def test_a_cell_that_takes_too_long_by_itself_is_not_the_notebooks_limit() -> None:
+    made = replace(bench(), limits=Limits(seconds=60, cell_seconds=0.1))
+    result = await repair(notebook("x = 1", "hangs()"), made)
+    assert result.report.time_limit is None
+    assert states(result)["b"] == "broken"
