@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from jupyter_client import BlockingKernelClient
@@ -120,9 +121,8 @@ def measured(name: str, state: str, folder: Path) -> str:
         manager.shutdown_kernel(now=True)
 
 
-def main() -> None:
-    """Print the table."""
-    sizes = [int(word) for word in sys.argv[1:]] or [0, 1, 4]
+def main(sizes: Sequence[int] = (0, 1, 4)) -> None:
+    """Print the table, for so many gigabytes of arrays."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "notebooks"
         folder.mkdir()
@@ -132,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main([int(word) for word in sys.argv[1:]] or (0, 1, 4))
