@@ -78,10 +78,8 @@ async def prove(
     """Run all cells but those to skip, going on after failures unless told otherwise, until the deadline."""
     found = ProofRun()
     started = time.monotonic()
-    try:
-        async with asyncio.timeout_at(deadline.at if deadline.at < math.inf else None):
-            runner = await prover.open()
-    except TimeoutError:
+    runner = await _opened(prover, deadline)
+    if runner is None:
         found.late, found.complete, found.seconds = True, False, time.monotonic() - started
         return found
     found.starting = time.monotonic() - started
@@ -107,6 +105,15 @@ async def prove(
         await runner.close()
     found.seconds = time.monotonic() - started
     return found
+
+
+async def _opened(prover: Prover, deadline: Deadline) -> Runner | None:
+    """Return a kernel; None when the time for the notebook ended before it was up."""
+    try:
+        async with asyncio.timeout_at(deadline.at if deadline.at < math.inf else None):
+            return await prover.open()
+    except TimeoutError:
+        return None
 
 
 async def _in_time(runner: Runner, cell: Cell, deadline: Deadline) -> Execution | None:
