@@ -7,6 +7,7 @@ libraries are imported already, and in a fresh kernel, which is what `nbconvert 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -52,7 +53,7 @@ async def by_branches(folder: Path, setup: str) -> tuple[list[float], list[float
 def by_kernel(setup: str, source: str) -> float:
     """Return the seconds that one candidate takes in a fresh kernel."""
     begun = time.perf_counter()
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(stderr=subprocess.DEVNULL)
     try:
         for code in (setup, source):
             reply = client.execute_interactive(code, timeout=60, output_hook=lambda message: None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 
 SYSTEM = (
@@ -78,16 +79,17 @@ def find(roots: Iterable[Path], *, at_most: int | None = None) -> tuple[tuple[st
 def is_secret(path: str, name: str | None = None) -> bool:
     """Return whether the file or folder at `path` is one that no confined code may read."""
     name = name or os.path.basename(path)
-    if name in _NAMES:
+    if name in _WHOLE:
         return True
-    tails = _TAILS.get(name, ())
-    if any(path.endswith("/" + tail) for tail in tails):
+    if name in _TAILS and any(path.endswith("/" + tail) for tail in _TAILS[name]):
         return True
-    if any(fnmatchcase(name, pattern) for pattern in _PATTERNS):
+    if _PATTERN.match(name):
         return not os.path.exists(os.path.join(path, "pyvenv.cfg"))  # `.env` is also a name for virtual environments
     return False
 
 
+_WHOLE = frozenset(_NAMES)
+_PATTERN = re.compile("|".join(translate(pattern) for pattern in _PATTERNS))  # one match: an interpreter has 10^5 files
 _TAILS: Mapping[str, tuple[str, ...]] = {
     last: tuple(tail for tail in _NAMES if "/" in tail and tail.rsplit("/", 1)[1] == last)
     for last in {tail.rsplit("/", 1)[1] for tail in _NAMES if "/" in tail}
