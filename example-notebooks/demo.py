@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+BROKEN = ("course-classification.ipynb", "pendulum-python2.ipynb", "sales-2017.ipynb", "survey-out-of-order.ipynb")
 OUTPUT = HERE.parent / "demo-output"
 
 
@@ -16,7 +17,7 @@ def main() -> int:
     """Repair the copies one by one; 0 only when each is proved to run."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     shutil.copytree(HERE, OUTPUT, ignore=shutil.ignore_patterns("*.py", "README.md", ".ipynb_checkpoints"))
-    notebooks = sorted(OUTPUT.glob("*.ipynb"))
+    notebooks = [OUTPUT / name for name in BROKEN]
     started = time.monotonic()
     worst = 0
     for notebook in notebooks:

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from nbagent.core import events as e
 from nbagent.core.model import AskedAgain, AssistantMessage, ToolCall
+from nbagent.core.proposal import Trial
 from nbagent.core.tools import TryCode, order
 from nbagent.hosts.headless import Watcher
 from nbagent.hosts.text import Style, harmless
@@ -51,13 +52,14 @@ class Lines(Watcher):
                 asked = [_order(i) for i in news.answer.items if isinstance(i, ToolCall)]
                 return ([_short(text) for text in said if text] if asked else []) + asked
             case e.CodeTried():
-                return [f"  tried: {trial.execution.status}, {trial.execution.seconds:.1f} s" for trial in news.trials]
+                return [_tried(trial) for trial in news.trials]
             case e.Proposed():
                 return [f"  proposes: {news.proposal.summary}"]
             case e.Judged() if news.verdict.answer == "reject":
                 return [f"  not applied: {news.verdict.comment}"]
             case e.Applied():
-                return [f"  applied: {len(news.changes)} changes"] if news.changes else []
+                count = len(news.changes)
+                return [f"  applied: {count} change{'' if count == 1 else 's'}"] if count else []
             case e.CellRan():
                 return [f"  ran {news.cell_id}: {news.execution.status}, {news.execution.seconds:.1f} s"]
             case e.PlanUpdated():
@@ -66,6 +68,11 @@ class Lines(Watcher):
                 return ["  the conversation was replaced by a summary to make room"]
             case _:
                 return []
+
+
+def _tried(trial: Trial) -> str:
+    what = f"ran {trial.cell_id} in a copy" if trial.cell_id else "tried"
+    return f"  {what}: {trial.execution.status}, {trial.execution.seconds:.1f} s"
 
 
 def _order(call: ToolCall) -> str:
