@@ -20,8 +20,8 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 HERE = Path(__file__).parent
-COLUMNS = 104
-COMMAND = "nbagent repair pendulum-python2.ipynb"
+COLUMNS = 118
+COMMAND = "nbagent repair survey-out-of-order.ipynb"
 
 
 def printed(folder: Path) -> str:
