@@ -37,7 +37,7 @@ class Progress:
             case CellStarted():
                 self._now, self._since = news, time.monotonic()
                 if not self._live and news.where != self._phase:
-                    self._line(f"{self._name}: {_WHERE[news.where]}, {news.of} cells")
+                    self._line(f"{self._name}: {_WHERE[news.where]}, {_cells(news.of)}")
                 self._phase, self._note = news.where, ""
             case CellEnded() if not self._live and (news.error or news.seconds > SLOW_SECONDS):
                 self._line(
@@ -72,6 +72,10 @@ class Progress:
         self._stream.flush()
 
 
+def _cells(count: int) -> str:
+    return f"{count} cell{'' if count == 1 else 's'}"
+
+
 def seconds(value: float) -> str:
     """Return a duration as a person says it."""
     if value < 90:
@@ -93,6 +97,9 @@ def _lines(repair: Repair, style: Style, *, diff_only: bool) -> Iterator[str]:
         yield f"{style(harmless(report.notebook), 'bold')}: {_headline(report, style)}"
         yield from _fixes(repair, style)
     if report.state != "not proved":
+        if report.upgraded_from is not None and report.state != "broken":
+            yield style(f"--- nbformat: {report.upgraded_from}", "red")
+            yield style("+++ nbformat: 4", "green")
         yield from diff(repair.before, repair.after, style)
         for module in repair.modules:
             yield from _text_diff(_short(module.path), module.before, module.after, style)
@@ -108,7 +115,7 @@ def _lines(repair: Repair, style: Style, *, diff_only: bool) -> Iterator[str]:
 
 
 def _headline(report: Report, style: Style) -> str:
-    count = len(report.fixes)
+    count = len(report.fixes) + (report.upgraded_from is not None)
     fixes = f"{count} fix" + ("" if count == 1 else "es")
     left = sum(cell.state == "broken" for cell in report.cells)
     cells = f"{left} cell" + (" is" if left == 1 else "s are")
@@ -130,6 +137,10 @@ def _headline(report: Report, style: Style) -> str:
 
 
 def _fixes(repair: Repair, style: Style) -> Iterator[str]:
+    if repair.report.upgraded_from is not None and repair.report.state in ("repaired", "partly repaired"):
+        old = f"nbformat {repair.report.upgraded_from}, which today's Jupyter does not write"
+        yield f"  {style('file', 'bold')}  {style(old, 'red')}"
+        yield "    The file is now nbformat 4; its cells are the same."
     numbers = {cell.id: number for number, cell in enumerate(runnable(repair.after), 1)}
     for fix in repair.report.fixes:
         where = f"cell {numbers[fix.cell]}" if fix.cell in numbers else "kernel"
@@ -172,7 +183,7 @@ def _proof(report: Report, style: Style) -> str:
     if proof is not None:
         ran = "clean" if proof.clean else "with the failures above"
         colour = "green" if proof.clean else "yellow"
-        what = f"ran from the top in a fresh {proof.kernel} kernel, {proof.cells} cells, {ran}"
+        what = f"ran from the top in a fresh {proof.kernel} kernel, {_cells(proof.cells)}, {ran}"
         parts.append(f"{style('proof', colour)}: {what} ({seconds(proof.seconds)})")
     written = [*(_short(path) for path in report.modules_written), *([report.written] if report.written else [])]
     if written:

@@ -13,7 +13,7 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from pydantic import BaseModel
 
-from nbagent.core.errors import NbAgentError, SandboxError
+from nbagent.core.errors import ExitCode, NbAgentError, SandboxError, UsageError
 from nbagent.sandbox.access import too_broad
 from nbagent.sandbox.interpreter import Interpreter, inspect
 
@@ -26,6 +26,8 @@ _FILE = "{connection_file}"
 
 class NoSuchKernelspec(NbAgentError):
     """The notebook, or an option, names a kernel that is not installed."""
+
+    exit_code = ExitCode.USAGE
 
     def __init__(self, name: str, found: tuple[str, ...]) -> None:
         self.name = name
@@ -91,7 +93,7 @@ def find_kernel(wanted: str | Path) -> KernelSpec:
 def _of_interpreter(python: Path) -> KernelSpec:
     found = shutil.which(str(python))
     if found is None:
-        raise SandboxError(f"There is no interpreter at {python}, so nothing was run. Give the path of a python.")
+        raise UsageError(f"There is no interpreter at {python}, so nothing was run. Give the path of a python.")
     interpreter = _with_ipykernel(Path(os.path.abspath(found)))
     version = ".".join(str(part) for part in interpreter.version)
     return KernelSpec(

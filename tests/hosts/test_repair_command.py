@@ -103,3 +103,24 @@ def test_a_module_beside_the_notebook_is_repaired_with_it_and_shown_and_can_be_p
     assert nbagent("repair", "--check", path.name, folder=tmp_path).returncode == 0
     assert nbagent("undo", module.name, folder=tmp_path).returncode == 0
     assert module.read_text() == old
+
+
+def test_an_old_file_format_becomes_a_fix_that_is_shown(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "collapsed": False, "input": ["1 + 1"], "language": "python", "metadata": {}}
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"metadata": {}}]}
+    old["worksheets"][0]["cells"] = [{**cell, "prompt_number": 1, "outputs": []}]  # type: ignore[index]
+    (tmp_path / "old.ipynb").write_text(json.dumps(old))
+    shown = nbagent("repair", "--diff", "old.ipynb", folder=tmp_path)
+    assert "--- nbformat: 3\n+++ nbformat: 4\n" in shown.stdout
+    done = nbagent("repair", "old.ipynb", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "repaired, 1 fix\n" in done.stdout
+    assert "The file is now nbformat 4" in done.stdout
+    assert json.loads((tmp_path / "old.ipynb").read_text())["nbformat"] == 4
+
+
+def test_an_interpreter_or_a_kernel_that_is_not_there_is_wrong_usage(old: Path) -> None:
+    for option in (("--python", "/nonexistent/python"), ("--kernel", "nope")):
+        told = nbagent("repair", *option, old.name, folder=old.parent)
+        assert told.returncode == 2
+        assert "There is no" in told.stderr
