@@ -9,11 +9,10 @@ from nbagent.core import events as e
 from nbagent.core.cells import CellChange, InsertCell, ReplaceSource
 from nbagent.core.model import AssistantMessage, Part, Text
 from nbagent.core.outputs import Execution
-from nbagent.core.privacy import SAMPLE_CHARACTERS
 from nbagent.core.results import account
 from nbagent.core.session import Session
 
-_TOKENS = SAMPLE_CHARACTERS
+_MOST_TOKENS = 800  # of one execution, as it is shown to a person
 
 
 class Block(NamedTuple):
@@ -97,7 +96,7 @@ def _outcome(execution: Execution) -> str:
 
 
 def _shown(execution: Execution) -> str:
-    return "\n".join(_words(part) for part in account(execution, "outputs", _TOKENS)).strip()
+    return "\n".join(_words(part) for part in account(execution, "outputs", _MOST_TOKENS)).strip()
 
 
 def _words(part: Part) -> str:

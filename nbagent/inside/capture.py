@@ -114,7 +114,7 @@ def wire(shell: Any, channel: Callable[[], Channel]) -> None:
     for publisher in (shell.display_pub, shell.displayhook):
         publisher.session = session
         publisher.pub_socket = None
-    shell.system = shell.system_raw
+    shell.system = shell.system_piped  # as in a kernel: what a command writes comes in order with what is printed
     builtins.input = getpass.getpass = refuse_input
 
 

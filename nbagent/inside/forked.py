@@ -93,10 +93,7 @@ def _keep(shell: Any, policy: "dict[str, Any]", descriptors: "list[int]", origin
 def _first_node(shell: Any, policy: "dict[str, Any]", ends: Ends, origin: Origin) -> None:
     channel = Channel(socket.socket(fileno=ends.channel))
     try:
-        _confine(ends, policy)
-        node = _node(shell, channel, policy)
-        random.setstate(origin.seed)
-        channel.send("ready", {"pid": os.getpid()})
+        node = _confined_node(shell, channel, ends, policy, origin.seed)
     except (lockdown.ConfinementError, OSError) as error:
         channel.send("refused", {"why": str(error)})
         os._exit(3)
@@ -111,14 +108,20 @@ def _serve(shell: Any, ends: Ends, policy: "dict[str, Any]", origin: Origin) -> 
             _stay_above(ends.lifeline)
         os.close(ends.lifeline)
         channel.send("view", {}, descriptors=[] if got["store"] is None else [got["store"]])
-        _confine(ends, policy)
-        node = _node(shell, channel, policy)
-        random.setstate(origin.seed)
-        channel.send("ready", {"pid": os.getpid()})
+        node = _confined_node(shell, channel, ends, policy, origin.seed)
     except (lockdown.ConfinementError, OSError) as error:
         channel.send("refused", {"why": str(error)})
         return
     node.serve()
+
+
+def _confined_node(shell: Any, channel: Channel, ends: Ends, policy: "dict[str, Any]", seed: Any) -> Node:
+    """Lock this process down and say so. Raises `ConfinementError`."""
+    _confine(ends, policy)
+    node = _node(shell, channel, policy)
+    random.setstate(seed)
+    channel.send("ready", {"pid": os.getpid()})
+    return node
 
 
 def _stay_above(lifeline: int) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,6 +36,14 @@ class NotANotebook(NotebookError):
         super().__init__(f"{path}: {why}. Nothing was changed.")
 
 
+def _content(path: Path) -> bytes:
+    """Read a regular file: a pipe or a device may give nothing for ever, or everything."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise NotANotebook(path, "it is a pipe or a device, not a file")
+        return file.read()
+
+
 @dataclass(frozen=True)
 class Document:
     """The text of one .ipynb. `digest` names the bytes that were read; `upgraded_from` is the old major version if
@@ -48,7 +58,7 @@ class Document:
     def read(cls, path: Path) -> Document:
         """Read a file. Raises `NotebookError` with one sentence for everything that is not a notebook."""
         try:
-            raw = path.read_bytes()
+            raw = _content(path)
         except FileNotFoundError:
             raise NotebookError(f"{path}: there is no such file. Check the path.") from None
         except IsADirectoryError:

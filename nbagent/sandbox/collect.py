@@ -8,7 +8,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from nbagent.core.outputs import UNTRUSTED, Display, Execution, Output, Raised, Result, StreamText
 from nbagent.ports import ShowOutput
-from nbagent.sandbox.tame import tame, tamed
+from nbagent.sandbox.tame import tame
 
 _FLOOD = 8
 """Times the bound on output after which the code is stopped instead of read on."""
@@ -119,7 +119,7 @@ class Collector:
         return self._seen <= self._limit
 
     def _take(self, output: Output, *, update: bool) -> None:
-        output = tamed(output) if self._mark else output
+        output = _tamed(output) if self._mark else output
         if self._mark and isinstance(output, Display | Result):
             output = output.model_copy(update={"metadata": {**output.metadata, UNTRUSTED: True}})
         if update and isinstance(output, Display):
@@ -177,3 +177,16 @@ def _told_by_reply(reply: Content) -> Raised | None:
         return Raised.model_validate({key: reply[key] for key in ("ename", "evalue", "traceback") if key in reply})
     except ValidationError:
         return Raised(ename="KernelError", evalue=f"the kernel answered {reply.get('status')!r}")
+
+
+def _tamed(output: Output) -> Output:
+    """Return the output with its texts tamed; HTML and other formats are a front-end's to sanitise."""
+    if isinstance(output, StreamText):
+        return output.model_copy(update={"text": tame(output.text)})
+    if isinstance(output, Raised):
+        update = {"ename": tame(output.ename), "evalue": tame(output.evalue)}
+        return output.model_copy(update={**update, "traceback": tuple(tame(line) for line in output.traceback)})
+    assert isinstance(output, Display | Result)
+    plain = output.data.get("text/plain")
+    data = {**output.data, "text/plain": tame(plain)} if isinstance(plain, str) else output.data
+    return output.model_copy(update={"data": data})

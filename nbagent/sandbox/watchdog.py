@@ -7,13 +7,11 @@ from collections.abc import Callable, Collection
 
 from nbagent.sandbox import processes
 from nbagent.sandbox.access import Limits
+from nbagent.sandbox.own_memory import MACHINE_FULL, OwnMemory, machine_is_full
 
 _PERIOD = 0.1
 """Seconds between two looks. A process that touches memory at 4 GB/s gets 0.4 GB further in that time."""
 _STALL_SECONDS = 3.0
-_WORTH_ASKING = 0.5
-"""Share of the bound from which a fork's exact number is asked for: 5 to 50 ms for each gigabyte that it maps."""
-_LEAST_FREE = 200 << 20
 _SPARE = 16  # the processes of the sandbox itself, and checkpoints that sleep
 
 
@@ -39,7 +37,7 @@ class Watchdog:
         pids = list(processes.tree(self._root))
         cpu = sum(map(processes.cpu_seconds, pids))
         bound = self._limits.memory_mb << 20
-        memory = _OwnMemory(bound, pids) if self._own_memory else _Memory(bound)
+        memory = OwnMemory(bound, pids) if self._own_memory else _Memory(bound)
         stall = _Stall(self._host_pid(pids, node), self._nodes)
         while True:
             await asyncio.sleep(_PERIOD)
@@ -50,6 +48,8 @@ class Watchdog:
                 return f"it used more than {self._limits.cpu_seconds:g} s of CPU time"
             if memory.exceeded(pids):
                 return f"it used more than {self._limits.memory_mb} MB of memory"
+            if self._own_memory and machine_is_full():
+                return MACHINE_FULL
             if stall.for_ever():
                 return "all its threads wait for each other, so it would never end"
 
@@ -84,26 +84,6 @@ class _Memory:
         self._exact = anonymous + sum(share for _, share in shares)
         self._quick, self._faults = quick, faults
         return anonymous + max(shm, self._exact - anonymous) > self._bound
-
-
-class _OwnMemory:
-    """Counts pages that were written or made since the fork; asks for the exact sum only near the bound."""
-
-    def __init__(self, bound: int, pids: list[int]) -> None:
-        self._bound = bound
-        self._before = {pid: (processes.quick_memory(pid), processes.faulted_bytes(pid)) for pid in pids}
-
-    def exceeded(self, pids: list[int]) -> bool:
-        """Return whether the tree holds more than the bound, or the machine has nearly nothing left."""
-        shm = max(map(processes.private_shm, pids[-4:]), default=0)
-        if shm + sum(map(self._upper_bound, pids)) > self._bound * _WORTH_ASKING:
-            return shm + sum(map(processes.private_memory, pids)) > self._bound
-        return processes.available_memory() < _LEAST_FREE
-
-    def _upper_bound(self, pid: int) -> int:
-        now = processes.quick_memory(pid), processes.faulted_bytes(pid)
-        before = self._before.setdefault(pid, now)
-        return sum(max(0, later - earlier) for later, earlier in zip(now, before, strict=True))
 
 
 class _Stall:

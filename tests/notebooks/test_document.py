@@ -238,3 +238,11 @@ def test_writing_keeps_permissions_and_follows_links(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence() -> None:
     with pytest.raises(NotebookError, match="could not be written"):
         write(Path("/proc/no-such.ipynb"), b"new", None)
+
+
+def test_a_pipe_or_a_device_is_told_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    (tmp_path / "zeros.ipynb").symlink_to("/dev/zero")
+    for name in ("pipe.ipynb", "zeros.ipynb"):
+        with pytest.raises(NotebookError, match="a pipe or a device"):
+            Document.read(tmp_path / name)

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from nbagent.hosts.kernel.harmless import shown
+from nbagent.hosts.passive import shown
 from nbagent.inside.relay import Frame
+from nbagent.sandbox.tame import tame
 
 _MOST_TEXT = 2 << 20
 _MOST_BYTES = 32 << 20
 _FLOOD = 8
 _NAME = re.compile(r"^[\w.+-]{1,80}/[\w.+;= -]{1,120}$")
-_OBEYED = re.compile("\x1b(?!\\[[0-9;]{0,32}[mABCDK])|[\x80-\x84\x86-\x9f]")
-"""Escapes but colours, cursor moves and erasing in a line; and the eight-bit forms of escapes (ECMA-48)."""
 _trials = itertools.count(1)
 
 
@@ -61,7 +60,7 @@ class Show:
             self._cut()
             return
         stream = sys.stderr if content.get("name") == "stderr" else sys.stdout
-        stream.write(_tame(text))
+        stream.write(tame(text))
         stream.flush()
 
     def _display(self, kind: str, content: Mapping[str, Any]) -> None:
@@ -71,7 +70,7 @@ class Show:
         safe, left = shown(data)
         self.withheld += left
         if isinstance(safe.get("text/plain"), str):
-            safe["text/plain"] = _tame(str(safe["text/plain"]))
+            safe["text/plain"] = tame(str(safe["text/plain"]))
         update, own = False, {}
         name = transient.get("display_id") if isinstance(transient, dict) else None
         if isinstance(name, str):
@@ -85,8 +84,8 @@ class Show:
 
     def _error(self, content: Mapping[str, Any]) -> None:
         lines = content.get("traceback")
-        lines = [_tame(str(line)) for line in lines] if isinstance(lines, list) else []
-        told = {"ename": _tame(str(content.get("ename"))), "evalue": _tame(str(content.get("evalue")))}
+        lines = [tame(str(line)) for line in lines] if isinstance(lines, list) else []
+        told = {"ename": tame(str(content.get("ename"))), "evalue": tame(str(content.get("evalue")))}
         self.raised = True
         hook = self._shell.displayhook
         if not hasattr(hook, "pub_socket"):
@@ -113,7 +112,3 @@ def _sizes(metadata: object) -> dict[str, dict[str, int]]:
             if sizes and min(sizes.values()) > 0 and max(sizes.values()) < 20_000:
                 found[kind] = sizes
     return found
-
-
-def _tame(text: str) -> str:
-    return _OBEYED.sub(lambda match: "\N{SYMBOL FOR ESCAPE}" if match.group() == "\x1b" else "\ufffd", text)

@@ -145,7 +145,7 @@ def _run(shell: Any, adviser: Adviser, branch: LiveBranch, cell: Cell) -> tuple[
     changed: tuple[Change, ...] = ()
     offered = Offered(None, (), {})
     if ended.status == "done":
-        meter.measured()
+        meter.measure()
         changed = changes(ended.report.get("state"))
         if worked:
             offered = branch.offer(_wanted(changed), _OFFER_SECONDS)

@@ -12,8 +12,8 @@ from nbagent.core.cells import CellChange, DeleteCell, InsertCell, MoveCell, Rep
 from nbagent.core.model import Text
 from nbagent.core.outputs import Execution
 from nbagent.core.results import account
-from nbagent.hosts.kernel.harmless import shown
 from nbagent.hosts.panel.turn import MIME, Footer, Offered, Said, Tried, Turn
+from nbagent.hosts.passive import shown
 from nbagent.hosts.text import harmless
 
 _TOKENS = 600

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbagent.hosts.kernel.account import Account, Change, Refused, markup, text
-from nbagent.hosts.kernel.harmless import inert, shown
+from nbagent.hosts.passive import inert, shown
 
 
 @pytest.mark.parametrize(
