@@ -92,7 +92,8 @@ def undo(path: Path, *, force: bool = False) -> str:
         keep(path, now, original)
         return f"{path} is as it was before {kept.when}. What it held until now comes back with another undo."
     left = len(numbers) - 1
-    return f"{path} is as it was before {kept.when}" + (f"; {left} earlier ones are kept." if left else ".")
+    earlier = f"; {left} earlier original{'s are' if left > 1 else ' is'} kept" if left else ""
+    return f"{path} is as it was before {kept.when}{earlier}."
 
 
 def _last(path: Path, folder: Path) -> tuple[int, Kept, bytes]:
